@@ -1,0 +1,1 @@
+"""Generated from proto/ by tools/generate.sh; do not edit."""

@@ -1,0 +1,188 @@
+"""What a sandbox is: limits, what to run, what is reported, and the interface behind which runtimes stand.
+
+Nothing here knows how isolation is done. Every number is in seconds or bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class SandboxError(Exception):
+    """The sandbox failed for a reason of ours. Says nothing about what ran in it."""
+
+
+class SandboxUnavailable(SandboxError):
+    """This machine cannot make a sandbox as asked; the message says what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits on one run: one tree of processes that executes untrusted code."""
+
+    cpu_seconds: float = 10.0
+    wall_seconds: float = 60.0
+    memory_bytes: int = 512 << 20
+    processes: int = 64
+    file_bytes: int = 64 << 20
+    disk_bytes: int = 64 << 20
+    open_files: int = 256
+    output_bytes: int = 16 << 20
+
+
+class Ended(enum.Enum):
+    """How a run ended, as seen from outside of it."""
+
+    EXITED = "exited"
+    SIGNALED = "signaled"
+    CPU_LIMIT = "cpu_limit"
+    WALL_LIMIT = "wall_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    FILTER = "filter"
+    """The system-call filter killed it."""
+    STARVED = "starved"
+    """Stopped by wall_seconds while it mostly waited for a core: says nothing about the candidate."""
+    CELL_LOST = "cell_lost"
+    """The whole cell died under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Run an executable. `argv[0]` is an absolute path inside the sandbox."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PythonProgram:
+    """Run Python source as `python main.py arguments..` would, from the warm interpreter."""
+
+    source: bytes
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCalls:
+    """Import Python source as a module and call one function of it many times.
+
+    The answers come in `Report.answers`, one JSON line a call, in order. They are the process's own words.
+    """
+
+    source: bytes
+    entry_point: str
+    calls: bytes
+    """One JSON line a call: {"args": [tagged JSON..], "kwargs": {..}}."""
+
+
+Program = Command | PythonProgram | PythonCalls
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did, all of it observed from outside of the run."""
+
+    ended: Ended
+    exit_status: int | None
+    """0 to 255 if it exited by itself."""
+    signal: int | None
+    stdout: bytes
+    """At most limits.output_bytes."""
+    stderr: bytes
+    answers: bytes
+    """PythonCalls only: what the process wrote to the answer channel."""
+    cpu_seconds: float
+    wall_seconds: float
+    peak_memory_bytes: int
+    """0 if this machine does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A prepared, read-only set of Python packages."""
+
+    name: str = ""
+    path: Path | None = None
+    """Directory that is put on sys.path, mounted read-only. None: the standard library only."""
+    preload: tuple[str, ...] = ()
+    """Modules that the warm interpreter imports once."""
+    digest: str = ""
+    """SHA-256 in hex of what it contains."""
+    packages: tuple[str, ...] = ()
+    """e.g. "numpy 2.1.3"."""
+
+
+class Sandbox(ABC):
+    """A place in which untrusted programs run, one at a time, each isolated from the one before."""
+
+    @abstractmethod
+    async def run(
+        self,
+        program: Program,
+        limits: Limits,
+        *,
+        stdin: bytes = b"",
+        files: Mapping[str, bytes] | None = None,
+    ) -> Report:
+        """Run one program in a fresh working directory that holds `files` (plain names) and nothing else.
+
+        Raises SandboxError if the run could not be made. Cancelling kills the run before it returns.
+        """
+
+    @abstractmethod
+    def run_cases(
+        self, program: PythonProgram, limits: Limits, stdins: Sequence[bytes]
+    ) -> AsyncGenerator[Report, None]:
+        """Run one program once per standard input, each in a fresh process and directory, compiled once.
+
+        Yields a report a case, in order. Closing the generator ends the remaining cases.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What is in force, for Describe and doctor; the fields are those of IsolationInfo in verifier.proto."""
+
+    runtime: str
+    profile: str
+    namespaces: tuple[str, ...]
+    seccomp: bool
+    memory_control: str
+    cpu_accounting: str
+    weaknesses: tuple[str, ...] = field(default=())
+
+
+class SandboxPool(ABC):
+    """Prepared sandboxes, as many as may run at one time. Runtimes implement it."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Make the sandboxes ready. Raises SandboxUnavailable where this machine cannot."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End every run and leave nothing behind."""
+
+    @abstractmethod
+    def sandbox(self, environment: Environment) -> AbstractAsyncContextManager[Sandbox]:
+        """Lend one sandbox, first come first served; waits until one is free."""
+
+    @property
+    @abstractmethod
+    def isolation(self) -> Isolation:
+        """What is in force. Known after start."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many sandboxes there may be at one time."""
+
+    @property
+    @abstractmethod
+    def in_use(self) -> int:
+        """How many are lent now."""
