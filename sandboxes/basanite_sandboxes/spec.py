@@ -44,6 +44,8 @@ class Ended(enum.Enum):
     WALL_LIMIT = "wall_limit"
     MEMORY_LIMIT = "memory_limit"
     OUTPUT_LIMIT = "output_limit"
+    REJECTED = "rejected"
+    """The source does not compile: Report.rejection says where. Nothing of it ran."""
     FILTER = "filter"
     """The system-call filter killed it."""
     STARVED = "starved"
@@ -84,6 +86,15 @@ Program = Command | PythonProgram | PythonCalls
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a source does not compile, and where: 1-based, 0 if unknown."""
+
+    message: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What one run did, all of it observed from outside of the run."""
 
@@ -100,6 +111,7 @@ class Report:
     wall_seconds: float
     peak_memory_bytes: int
     """0 if this machine does not tell."""
+    rejection: Rejection | None = None
 
 
 @dataclass(frozen=True, slots=True)

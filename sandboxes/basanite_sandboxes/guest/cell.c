@@ -1,0 +1,214 @@
+/* The agent's serve loop and the isolation of one run. Optional: agent.py holds the same in Python, which costs
+ * more CPU a run. Both speak the protocol that agent.py documents; keep them in step.
+ *
+ * Compiled once by ../process/native.py, loaded by agent.py inside the cell. Linux, any architecture. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RUN = 1, OPEN = 2, CLOSE = 3, KILL = 4 };           /* request.op */
+enum { ANSWERS = 1, PREPARED = 2 };                        /* request.flags */
+enum { OVER_OUTPUT = 1, KILLED = 2 };                      /* reply.flags */
+enum { CHILD_RUN = 1, CHILD_OPEN = 2, SERVE_END = 0 };     /* what cell_serve returns */
+enum { INPUT_FD = 3, STAGE_FD = 4, ANSWERS_FD = 5 };       /* in the child */
+enum { ISOLATED = 100 };                                   /* stage */
+enum { QUIET_MS = 5 };                                     /* short runs end before their output is looked at */
+
+struct request {
+  uint64_t op, flags, program_offset, program_length, stdin_offset, stdin_length;
+  uint64_t cpu_seconds, processes, file_bytes, open_files, data_bytes, output_bytes;
+  char tmpfs[96];
+};
+
+struct reply {
+  int64_t status, error;
+  uint64_t stage, flags, cpu_us, wall_us, maxrss_kb, length[3]; /* stdout, stderr, answers */
+};
+
+struct context {
+  int64_t sock, input, null, output[3]; /* output: memfds that outlive the runs; the candidate never holds them */
+  uint64_t filter_length;
+  void *filter;
+  int64_t stage; /* a memfd of three numbers, see wire.py */
+};
+
+static uint64_t now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
+}
+
+static void tell(int fd, int64_t stage, int64_t error) {
+  int64_t words[3] = {stage, error, 0};
+  if (pwrite(fd, words, sizeof words, 0) < 0) _exit(125);
+}
+
+/* In the clone: finish the isolation. Stage 100 says that all of it is in force. */
+static int isolate(struct context *c, const struct request *q, int out, int err, int ans) {
+  struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct none[2] = {{0}};
+  struct sock_fprog filter = {(unsigned short)c->filter_length, c->filter};
+  const struct { int what; uint64_t value; } limits[] = {
+      {RLIMIT_CPU, q->cpu_seconds},   {RLIMIT_NPROC, q->processes},  {RLIMIT_FSIZE, q->file_bytes},
+      {RLIMIT_NOFILE, q->open_files}, {RLIMIT_DATA, q->data_bytes},
+  };
+  int in = (int)c->null;
+  int64_t stage;
+#define STEP(n, call) do { stage = n; if ((call) < 0) goto failed; } while (0)
+  STEP(1, setsid()); /* process groups cross pid namespaces: kill(0) would reach the agent */
+  STEP(2, mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, q->tmpfs));
+  STEP(3, mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"));
+  STEP(4, chdir("/tmp"));
+  if (q->stdin_length) {
+    loff_t from = (loff_t)q->stdin_offset;
+    uint64_t left = q->stdin_length;
+    STEP(5, in = memfd_create("stdin", 0));
+    while (left) {
+      ssize_t n;
+      STEP(6, n = sendfile(in, (int)c->input, &from, left));
+      if (n == 0) { errno = EIO; goto failed; }
+      left -= (uint64_t)n;
+    }
+    STEP(7, lseek(in, 0, SEEK_SET));
+  }
+  STEP(8, dup2(in, 0));
+  STEP(9, dup2(out, 1));
+  STEP(10, dup2(err, 2));
+  /* The agent keeps its own descriptors above these, so none is a source and a target. */
+  STEP(11, dup2((int)c->input, INPUT_FD));
+  STEP(12, dup2((int)c->stage, STAGE_FD));
+  if (ans >= 0) STEP(13, dup2(ans, ANSWERS_FD));
+  STEP(14, syscall(SYS_close_range, ans >= 0 ? ANSWERS_FD + 1 : STAGE_FD + 1, ~0u, 0));
+  for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++) {
+    struct rlimit r = {limits[i].value, limits[i].value}; /* hard = soft: pid 1 ignores SIGXCPU, not SIGKILL */
+    STEP(15, setrlimit(limits[i].what, &r));
+  }
+  STEP(16, syscall(SYS_capset, &head, none));
+  STEP(17, prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0));
+#undef STEP
+  tell(STAGE_FD, ISOLATED, 0);
+  if (q->flags & PREPARED) close(INPUT_FD), close(STAGE_FD);
+  return 0;
+failed:;
+  int error = errno;
+  tell((int)c->stage, stage, error);
+  return -1;
+}
+
+/* Move what is in the pipe to the memfd without reading it: what the agent reads, the next candidate inherits.
+ * Returns 1 once the cap is passed. */
+static int drain(int from, int to, uint64_t *length, uint64_t cap) {
+  for (;;) {
+    loff_t at = (loff_t)*length;
+    if (*length > cap) return 1;
+    ssize_t n = splice(from, 0, to, &at, 1 << 20, SPLICE_F_NONBLOCK);
+    if (n <= 0) return 0;
+    *length += (uint64_t)n;
+  }
+}
+
+static void supervise(struct context *c, const struct request *q, int pidfd, int (*pipes)[2], int n, struct reply *r) {
+  struct pollfd p[5] = {{pidfd, POLLIN, 0}, {(int)c->sock, POLLIN, 0}};
+  int watched = 2, timeout = QUIET_MS;
+  for (int i = 0; i < n; i++) p[2 + i] = (struct pollfd){pipes[i][0], POLLIN, 0};
+  for (;;) {
+    int ready = poll(p, (nfds_t)watched, timeout);
+    if (ready == 0) { watched = 2 + n; timeout = -1; continue; } /* a longer run: keep its pipes from filling */
+    if (p[1].revents) { /* KILL, or the server is gone */
+      struct request k;
+      if (recv((int)c->sock, &k, sizeof k, 0) <= 0) _exit(0);
+      if (k.op == KILL) { r->flags |= KILLED; syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0); }
+    }
+    if (watched > 2)
+      for (int i = 0; i < n; i++)
+        if (p[2 + i].revents && drain(pipes[i][0], (int)c->output[i], &r->length[i], q->output_bytes)) {
+          r->flags |= OVER_OUTPUT;
+          syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
+          p[2 + i].fd = -1;
+        }
+    if (p[0].revents) return;
+  }
+}
+
+static long spawn(uint64_t flags, int *pidfd) {
+  struct clone_args a = {.flags = flags | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
+  return syscall(SYS_clone3, &a, sizeof a);
+}
+
+/* Serves requests until the server closes the socket (SERVE_END), or returns in a child: CHILD_RUN in one that is
+ * isolated and is to run the program, CHILD_OPEN in one that is to prepare a program and call cell_serve again. */
+long cell_serve(struct context *c, struct request *q) {
+  for (;;) {
+    ssize_t got = recv((int)c->sock, q, sizeof *q, 0);
+    if (got != sizeof *q) return SERVE_END;
+    if (q->op == CLOSE) return SERVE_END;
+    if (q->op == KILL) continue; /* came after the run had ended */
+    struct reply r = {0};
+    int pipes[3][2], n = q->flags & ANSWERS ? 3 : 2, pidfd = -1;
+    if (q->op == OPEN) {
+      long pid = spawn(0, &pidfd);
+      if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        return CHILD_OPEN;
+      }
+      if (pid < 0) { r.error = errno; goto answer; }
+      int status;
+      waitpid((pid_t)pid, &status, 0);
+      close(pidfd);
+      r.status = status;
+      goto answer;
+    }
+    for (int i = 0; i < n; i++)
+      if (pipe2(pipes[i], O_CLOEXEC) < 0) {
+        r.error = errno;
+        while (i--) close(pipes[i][0]), close(pipes[i][1]);
+        goto answer;
+      }
+    tell((int)c->stage, 0, 0);
+    uint64_t start = now_us();
+    long pid = spawn(CLONE_NEWPID | CLONE_NEWNS, &pidfd);
+    if (pid == 0) {
+      if (isolate(c, q, pipes[0][1], pipes[1][1], n == 3 ? pipes[2][1] : -1) < 0) _exit(125);
+      return CHILD_RUN;
+    }
+    if (pid < 0) r.error = errno;
+    for (int i = 0; i < n; i++) close(pipes[i][1]);
+    if (pid > 0) {
+      struct rusage u;
+      int status;
+      supervise(c, q, pidfd, pipes, n, &r);
+      wait4((pid_t)pid, &status, 0, &u); /* returns once every process of the namespace is gone */
+      close(pidfd);
+      r.status = status;
+      r.wall_us = now_us() - start;
+      r.cpu_us = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+      r.maxrss_kb = (uint64_t)u.ru_maxrss;
+      int64_t words[2] = {0, 0};
+      if (pread((int)c->stage, words, sizeof words, 0) == sizeof words) r.stage = (uint64_t)words[0], r.error = words[1];
+      for (int i = 0; i < n; i++)
+        if (drain(pipes[i][0], (int)c->output[i], &r.length[i], q->output_bytes)) r.flags |= OVER_OUTPUT;
+    }
+    for (int i = 0; i < n; i++) close(pipes[i][0]);
+  answer:
+    if (send((int)c->sock, &r, sizeof r, MSG_NOSIGNAL) < 0) return SERVE_END;
+  }
+}

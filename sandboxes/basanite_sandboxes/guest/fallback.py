@@ -1,0 +1,202 @@
+"""What cell.c does, in Python, for machines without a C compiler. The comments that say why stand there."""
+
+import ctypes
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import time
+
+import wire
+from runner import Runner
+
+SYS_CLONE3, SYS_CLOSE_RANGE = 435, 436  # the same on every architecture
+NEWPID, NEWNS, PIDFD = 0x20000000, 0x20000, 0x1000
+NOSUID, NODEV, NOEXEC = 2, 4, 8
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, FILTER = 1, 22, 2
+QUIET_SECONDS = 0.005
+CHUNK = 1 << 20
+
+
+class _Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+
+
+class PythonRunner(Runner):
+    def __init__(self, numbers, libc, check):
+        super().__init__(numbers)
+        self.libc, self.check = libc, check
+        self.channel = socket.socket(fileno=self.sock)
+        self.outputs = self.out, self.err, self.answers
+        self.bpf = _Filter(len(self.code) // 8, self.code)
+        self.fields = ()
+
+    def program_place(self):
+        return self.fields[2:4]
+
+    def serve(self):
+        while True:
+            packet = self.channel.recv(4096)
+            if len(packet) != wire.REQUEST.size:
+                return self.END
+            self.fields = wire.REQUEST.unpack(packet)
+            op = self.fields[0]
+            if op == wire.CLOSE:
+                return self.END
+            if op == wire.KILL:
+                continue
+            try:
+                role, reply = self._open() if op == wire.OPEN else self._run()
+            except OSError as error:
+                role, reply = None, [0, error.errno or errno.EIO, *[0] * 8]
+            if role is not None:
+                return role
+            try:
+                self.channel.send(wire.REPLY.pack(*reply))
+            except OSError:
+                return self.END
+
+    def _clone(self, flags):
+        """-> (pid, pidfd): 0 in the child"""
+        pidfd = ctypes.c_int(-1)
+        arguments = (ctypes.c_uint64 * 11)(flags | PIDFD, ctypes.addressof(pidfd), 0, 0, signal.SIGCHLD)
+        pid = self.check(self.libc.syscall(SYS_CLONE3, arguments, ctypes.sizeof(arguments)), "clone3")
+        return pid, pidfd.value
+
+    def _open(self):
+        pid, pidfd = self._clone(0)
+        if pid == 0:
+            self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            return self.OPEN, None
+        _, status = os.waitpid(pid, 0)
+        os.close(pidfd)
+        return None, [status, *[0] * 9]
+
+    def _run(self):
+        flags = self.fields[1]
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3 if flags & wire.ANSWERS else 2)]
+        os.pwrite(self.stage, wire.STAGE.pack(0, 0, 0), 0)
+        start = time.monotonic()
+        try:
+            pid, pidfd = self._clone(NEWPID | NEWNS)
+        except OSError:
+            for pair in pipes:
+                os.close(pair[0]), os.close(pair[1])
+            raise
+        if pid == 0:
+            self._isolate([writer for _, writer in pipes])
+            return self.RUN, None
+        for _, writer in pipes:
+            os.close(writer)
+        readers = [reader for reader, _ in pipes]
+        lengths = [0, 0, 0]
+        said = self._supervise(pidfd, readers, lengths)
+        _, status, usage = os.wait4(pid, 0)
+        os.close(pidfd)
+        wall = time.monotonic() - start
+        for i, reader in enumerate(readers):
+            if self._drain(reader, i, lengths):
+                said |= wire.OVER_OUTPUT
+            os.close(reader)
+        stage, error, _ = wire.STAGE.unpack(os.pread(self.stage, wire.STAGE.size, 0))
+        cpu = usage.ru_utime + usage.ru_stime
+        return None, [status, error, stage, said, int(cpu * 1e6), int(wall * 1e6), usage.ru_maxrss, *lengths]
+
+    def _supervise(self, pidfd, readers, lengths):
+        said = 0
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.register(self.sock, select.POLLIN)
+        timeout = QUIET_SECONDS * 1000
+        while True:
+            events = dict(poll.poll(timeout))
+            if not events:
+                timeout = None
+                for reader in readers:
+                    poll.register(reader, select.POLLIN)
+            if self.sock in events:
+                packet = self.channel.recv(4096)
+                if not packet:
+                    os._exit(0)
+                if wire.REQUEST.unpack(packet)[0] == wire.KILL:
+                    said |= wire.KILLED
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            for i, reader in enumerate(readers):
+                if reader in events:
+                    over = self._drain(reader, i, lengths)
+                    if over:
+                        said |= wire.OVER_OUTPUT
+                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    if over or events[reader] & select.POLLHUP:
+                        poll.unregister(reader)
+            if pidfd in events:
+                return said
+
+    def _drain(self, reader, i, lengths):
+        while lengths[i] <= self.fields[11]:
+            try:
+                moved = os.splice(
+                    reader, self.outputs[i], CHUNK, offset_dst=lengths[i], flags=os.SPLICE_F_NONBLOCK
+                )
+            except BlockingIOError:
+                return False
+            if not moved:
+                return False
+            lengths[i] += moved
+        return True
+
+    def _isolate(self, writers):
+        _, flags, _, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, tmpfs = self.fields
+        try:
+            os.setsid()
+            self._mount(b"tmpfs", b"/tmp", NOSUID | NODEV, tmpfs.rstrip(b"\0"))
+            self._mount(b"proc", b"/proc", NOSUID | NODEV | NOEXEC, b"subset=pid")
+            os.chdir("/tmp")
+            stdin = self.null
+            if stdin_length:
+                stdin = os.memfd_create("stdin")
+                while stdin_length:
+                    moved = os.sendfile(stdin, self.input, stdin_at, stdin_length)
+                    if not moved:
+                        raise OSError(errno.EIO, "standard input")
+                    stdin_at += moved
+                    stdin_length -= moved
+                os.lseek(stdin, 0, os.SEEK_SET)
+            ends = {
+                0: stdin,
+                1: writers[0],
+                2: writers[1],
+                wire.INPUT_FD: self.input,
+                wire.STAGE_FD: self.stage,
+            }
+            if len(writers) == 3:
+                ends[wire.ANSWERS_FD] = writers[2]
+            for target, source in ends.items():
+                os.dup2(source, target)
+            first = max(ends) + 1
+            self.check(self.libc.syscall(SYS_CLOSE_RANGE, first, ctypes.c_uint(0xFFFFFFFF), 0), "close_range")
+            for what, value in (
+                (resource.RLIMIT_CPU, cpu),
+                (resource.RLIMIT_NPROC, processes),
+                (resource.RLIMIT_FSIZE, size),
+                (resource.RLIMIT_NOFILE, files),
+                (resource.RLIMIT_DATA, data if data != wire.UNLIMITED else resource.RLIM_INFINITY),
+            ):
+                resource.setrlimit(what, (value, value))
+            header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+            self.check(self.libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+            self.check(self.libc.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(self.bpf), 0, 0), "seccomp")
+            os.pwrite(wire.STAGE_FD, wire.STAGE.pack(wire.ISOLATED, 0, 0), 0)
+            if flags & wire.PREPARED:
+                os.close(wire.INPUT_FD)
+                os.close(wire.STAGE_FD)
+        except OSError as error:
+            os.pwrite(self.stage, wire.STAGE.pack(1, error.errno or errno.EIO, 0), 0)
+            os._exit(125)
+        except BaseException:
+            os._exit(125)
+
+    def _mount(self, kind, target, flags, options):
+        self.check(self.libc.mount(kind, target, kind, ctypes.c_ulong(flags), options), target.decode())

@@ -1,0 +1,219 @@
+"""Becoming the candidate: what a run does once it is isolated.
+
+Nothing here is trusted by anyone outside: from `hand_over` on, this process belongs to the candidate.
+"""
+
+import atexit
+import builtins
+import errno
+import json
+import os
+import sys
+import threading
+import types
+
+import values
+from wire import ANSWERS_FD
+
+
+def prepare(fd, offset, length):
+    """Read a program from the input and do all that may be done before the candidate's code: its children, one a
+    case, then do as little as possible. -> (Prepared, None), or (None, what is wrong with the source)"""
+    data = os.pread(fd, length, offset)
+    line, _, rest = data.partition(b"\n")
+    head = json.loads(line)
+    files, at = [], head["source"] + head.get("calls", 0)
+    for name, size in head["files"]:
+        files.append((name, rest[at : at + size]))
+        at += size
+    if head["form"] == "exec":
+        return Executable(files, head["argv"]), None
+    source = rest[: head["source"]]
+    code, wrong = compile_source(source)
+    if wrong:
+        return None, wrong
+    if head["form"] == "main":
+        return MainProgram(files, code, head["arguments"]), None
+    return Calls(files, code, head["entry"], rest[head["source"] :][: head["calls"]]), None
+
+
+def compile_source(source):
+    """-> (code, None), or (None, what is wrong with the source)."""
+    try:
+        return compile(source, "main.py", "exec", dont_inherit=True), None
+    except SyntaxError as error:
+        return None, {
+            "message": f"{type(error).__name__}: {error.msg}",
+            "line": error.lineno or 0,
+            "column": error.offset or 0,
+        }
+    except ValueError as error:  # null bytes
+        return None, {"message": f"SyntaxError: {error}", "line": 0, "column": 0}
+    except (RecursionError, MemoryError, OverflowError) as error:
+        return None, {
+            "message": f"the source is too complex to compile: {type(error).__name__}",
+            "line": 0,
+            "column": 0,
+        }
+
+
+class Prepared:
+    """`hand_over` becomes the candidate and never returns."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def place_files(self):
+        for name, data in self.files:
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            while data:
+                data = data[os.write(fd, data) :]
+            os.close(fd)
+
+
+class Executable(Prepared):
+    def __init__(self, files, argv):
+        super().__init__(files)
+        self.argv = argv
+
+    def hand_over(self):
+        self.place_files()
+        try:
+            os.execve(self.argv[0], self.argv, ENVIRONMENT)
+        except OSError as error:
+            os.write(2, f"{self.argv[0]}: {error.strerror}\n".encode())
+            os._exit(127 if error.errno == errno.ENOENT else 126)
+
+
+class PythonCode(Prepared):
+    """Python source, compiled, and the module in which it will run."""
+
+    def __init__(self, files, code, name, arguments):
+        super().__init__(files)
+        self.code = code
+        self.module = sys.modules[name] = types.ModuleType(name)
+        self.namespace = self.module.__dict__
+        self.namespace["__builtins__"] = builtins
+        self.namespace["__file__"] = "/tmp/main.py"
+        sys.argv[:] = ["main.py", *arguments]
+        self.random = [sys.modules[name] for name in ("random", "numpy.random") if name in sys.modules]
+
+    def enter(self):
+        self.place_files()
+        for module in self.random:  # a raw clone runs no at-fork hooks
+            module.seed()
+
+
+class MainProgram(PythonCode):
+    """As `python main.py arguments..`, as near as a warm interpreter allows."""
+
+    def __init__(self, files, code, arguments):
+        super().__init__(files, code, "__main__", arguments)
+
+    def hand_over(self):
+        status = 0
+        try:
+            self.enter()
+            exec(self.code, self.namespace)
+        except SystemExit as error:
+            status = exit_status(error)
+        except BaseException as error:
+            show(error)
+            status = 1
+        os._exit(finish(self.namespace, status))
+
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
+
+
+def show(error):
+    """As the interpreter shows an uncaught exception, without our frame."""
+    traceback = error.__traceback__.tb_next
+    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+
+
+def exit_status(error):
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def finish(namespace, status):
+    """What the interpreter does at its end, without tearing itself down."""
+    try:
+        if len(threading._active) > 1 or threading._threading_atexits:
+            threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        namespace.clear()  # files left open are flushed by their finalizers
+        sys.stdout.flush()
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 120
+    try:
+        sys.stderr.flush()
+    except BaseException:
+        pass
+    return status
+
+
+class Calls(PythonCode):
+    """Import the code as a module, call `entry` once a line of `calls`, answer a line each."""
+
+    def __init__(self, files, code, entry, calls):
+        super().__init__(files, code, "main", [])
+        self.entry = entry
+        self.calls = calls
+
+    def hand_over(self):
+        os._exit(self.run())
+
+    def run(self):
+        try:
+            self.enter()
+            exec(self.code, self.namespace)
+        except SystemExit as error:
+            send({"import": values.exception(error)})
+            return finish(self.namespace, exit_status(error))
+        except BaseException as error:
+            show(error)
+            send({"import": values.exception(error)})
+            return finish(self.namespace, 1)
+        for line in self.calls.split(b"\n"):
+            send(answer(self.module, self.entry, values.with_deep_recursion(json.loads, line)))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return 0
+
+
+def answer(module, entry, call):
+    arguments, keywords = values.with_deep_recursion(values.decode, [call["args"], call["kwargs"]])
+    name, _, method = entry.partition(".")
+    if not hasattr(module, name) or not hasattr(getattr(module, name), method or "__call__"):
+        return {"missing": f"the program defines no {entry}"}
+    try:
+        target = getattr(module, name)
+        if method:
+            target = getattr(target(), method)
+        result = target(*arguments, **keywords)
+        reply = {"value": values.with_deep_recursion(values.encode, result)}
+    except values.Opaque as error:
+        reply = {"opaque": str(error)}
+    except BaseException as error:
+        reply = {"raised": values.exception(error)}
+    try:
+        after = values.with_deep_recursion(values.encode, arguments)
+        if call["after"] or after != call["args"]:
+            reply["after"] = after
+    except BaseException:
+        reply["after"] = None
+    return reply
+
+
+def send(reply):
+    data = values.with_deep_recursion(json.dumps, reply).encode() + b"\n"
+    while data:
+        data = data[os.write(ANSWERS_FD, data) :]

@@ -1,0 +1,81 @@
+"""How the agent isolates and supervises one run: cell.c if it was compiled, else the same in Python."""
+
+import ctypes
+import json
+import os
+
+import wire
+
+
+def make_runner(numbers, library, libc, check):
+    if library:
+        return NativeRunner(numbers, library)
+    from fallback import PythonRunner
+
+    return PythonRunner(numbers, libc, check)
+
+
+class Runner:
+    """`serve()` returns END when the server is gone, RUN in an isolated child and OPEN in a child that is to prepare
+    a program; `program_place()` then says where in the input the program lies."""
+
+    END, RUN, OPEN = 0, 1, 2
+
+    def __init__(self, numbers):
+        self.sock, self.input, self.filter, self.out, self.err, self.answers, self.stage = numbers
+        self.code = os.pread(self.filter, 1 << 18, 0)
+        os.close(self.filter)
+        self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+
+    def ready(self):
+        os.write(self.sock, wire.REPLY.pack(*[0] * 10))
+
+    def opened(self, wrong):
+        """In a preparing child: say that the program waits for RUN, or what is wrong with it."""
+        if wrong:
+            self.reject(self.stage, wrong)
+        stage = wire.REJECTED if wrong else wire.OPENED
+        os.write(self.sock, wire.REPLY.pack(0, 0, stage, 0, 0, 0, 0, 0, 0, 0))
+
+    def reject(self, fd, wrong):
+        wrong["message"] = wrong["message"][:300]
+        text = json.dumps(wrong).encode()
+        os.pwrite(fd, wire.STAGE.pack(wire.REJECTED, 0, len(text)) + text, 0)
+
+
+class _Context(ctypes.Structure):
+    _fields_ = [
+        ("sock", ctypes.c_int64),
+        ("input", ctypes.c_int64),
+        ("null", ctypes.c_int64),
+        ("output", ctypes.c_int64 * 3),
+        ("filter_length", ctypes.c_uint64),
+        ("filter", ctypes.c_void_p),
+        ("stage", ctypes.c_int64),
+    ]
+
+
+class NativeRunner(Runner):
+    def __init__(self, numbers, library):
+        super().__init__(numbers)
+        self.library = ctypes.PyDLL(
+            library
+        )  # keeps the interpreter's lock: one thread, and no switch in a clone
+        self.library.cell_serve.restype = ctypes.c_long
+        self.context = _Context(
+            self.sock,
+            self.input,
+            self.null,
+            (ctypes.c_int64 * 3)(self.out, self.err, self.answers),
+            len(self.code) // 8,
+            ctypes.cast(ctypes.c_char_p(self.code), ctypes.c_void_p),
+            self.stage,
+        )
+        self.request = ctypes.create_string_buffer(wire.REQUEST.size)
+        self.arguments = ctypes.byref(self.context), self.request
+
+    def serve(self):
+        return self.library.cell_serve(*self.arguments)
+
+    def program_place(self):
+        return wire.REQUEST.unpack(self.request.raw)[2:4]

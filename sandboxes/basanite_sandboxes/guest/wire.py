@@ -1,0 +1,42 @@
+"""The layout that cell.c, agent.py and ../process/cell.py share. All numbers are native 64-bit integers.
+
+The server and the agent speak over a SOCK_SEQPACKET socket, one request or reply a packet. What is large never
+travels there: the server writes programs and standard inputs into the *input* memfd and names offsets; the agent
+moves a run's output into three *output* memfds and names lengths. The candidate holds none of them: it has a
+memfd of its own as standard input and pipes as outputs.
+
+A program, in the input memfd, is a JSON object on one line (the head), the source, and the files to place in the
+working directory, back to back:
+
+    {"form": "main", "arguments": [..], "source": N, "files": [[name, N], ..]}     Python, as a main program
+    {"form": "exec", "argv": [..], "source": 0, "files": ..}                       an executable
+    {"form": "calls", "entry": "f", "source": N, "calls": N, "files": ..}          Python, calls of a function;
+                                                                                   the calls follow the source
+
+OPEN makes a child of the agent that prepares a program once (compiles it), says OPENED and then serves RUNs of it
+in the agent's place until CLOSE. The agent's own reply to OPEN comes when that child is gone.
+"""
+
+import struct
+
+# op, flags, program offset and length, stdin offset and length, cpu_seconds, processes, file_bytes, open_files,
+# data_bytes, output_bytes, options of the tmpfs
+REQUEST = struct.Struct("=12Q96s")
+# status, error, stage, flags, cpu_us, wall_us, maxrss_kb, lengths of stdout, stderr, answers
+REPLY = struct.Struct("=2q8Q")
+# stage, error, length of the detail that follows; in a memfd that the agent, the server and, until the candidate's
+# code starts, the child hold
+STAGE = struct.Struct("=3q")
+
+RUN, OPEN, CLOSE, KILL = 1, 2, 3, 4
+ANSWERS, PREPARED = 1, 2
+OVER_OUTPUT, KILLED = 1, 2
+
+ISOLATED = 100
+"""Stage: the run is isolated."""
+REJECTED = 101
+"""Stage: the source does not compile; the detail is JSON {"message", "line", "column"}."""
+OPENED = 200
+"""Stage, in the reply to OPEN: the program is compiled and waits for RUN."""
+UNLIMITED = 2**64 - 1
+INPUT_FD, STAGE_FD, ANSWERS_FD = 3, 4, 5

@@ -1,0 +1,18 @@
+"""The `process` runtime: Linux namespaces by bubblewrap, a warm interpreter in each cell, no daemon.
+
+Theory of operation. A *cell* is one bubblewrap sandbox with namespaces and a read-only root of its own, in which
+a trusted *agent* (../guest/agent.py) keeps a Python interpreter warm. For each run the agent clones a child into
+pid and mount namespaces that are new again, gives it an empty tmpfs, takes its capabilities and descriptors away,
+installs the system-call filter, and lets it become the candidate. When the candidate (pid 1 of its namespace) is
+gone, the kernel has ended everything that it started. The candidate cannot name the agent, and nothing it says
+decides anything: exit status, CPU time, memory and output are read outside.
+
+    pool.py    which cells there are and who has one         rootfs.py   what a candidate sees
+    cell.py    one cell: start, run, stop, account           cgroup.py   memory and CPU by the kernel, v2 or v1
+    seccomp.py the system-call filter                        procfs.py   the same by /proc, where there is none
+    python.py  which interpreter                             native.py   compiles ../guest/cell.c once
+"""
+
+from basanite_sandboxes.process.pool import ProcessPool
+
+__all__ = ["ProcessPool"]

@@ -1,0 +1,100 @@
+"""The system-call filter of every run, as a BPF program built with libseccomp.
+
+Allowed by default: candidates are whole programs in Python, C or anything else. What is refused is what reaches
+past the namespaces, costs memory that no limit counts, or has been the door to kernel exploits. Each group says
+why. A refused call fails with EPERM, so that honest programs that only try can go on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+from functools import cache
+
+from basanite_sandboxes.spec import SandboxUnavailable
+
+_REFUSED: dict[str, str] = {
+    "looking into other processes": "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd",
+    "mounts and roots": "mount umount2 pivot_root chroot move_mount open_tree open_tree_attr fsopen fsconfig "
+    "fsmount fspick mount_setattr statmount listmount",
+    "new namespaces (with CLONE_NEW* below): each brings privileged kernel code": "unshare setns",
+    "kernel surfaces with a history of exploits": "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter "
+    "io_uring_register keyctl add_key request_key seccomp landlock_create_ruleset modify_ldt fanotify_init "
+    "personality name_to_handle_at open_by_handle_at lookup_dcookie vhangup syslog quotactl quotactl_fd acct",
+    "memory that RLIMIT_DATA does not count": "memfd_create memfd_secret shmget shmat shmctl",
+    "System V and POSIX queues and semaphores: their namespace is the cell's, so they would outlive the run": "shmdt "
+    "semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_notify mq_timedsend "
+    "mq_timedreceive mq_getsetattr",
+    "the machine": "reboot swapon swapoff settimeofday clock_settime clock_adjtime adjtimex init_module "
+    "finit_module delete_module kexec_load kexec_file_load iopl ioperm sethostname setdomainname",
+}
+
+_ALLOW = 0x7FFF0000
+_KILL_PROCESS = 0x80000000
+_EPERM = 0x00050000 | 1
+_ENOSYS = 0x00050000 | 38
+_NE, _MASKED_EQ = 1, 7
+_BADARCH, _OPTIMIZE = 2, 8
+"""SCMP_FLTATR_ACT_BADARCH; SCMP_FLTATR_CTL_OPTIMIZE: 2 asks for a binary tree, a fifth of the cost a call."""
+_NEW_NAMESPACES = (0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+
+
+class _Compare(ctypes.Structure):
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("operator", ctypes.c_int),
+        ("a", ctypes.c_uint64),
+        ("b", ctypes.c_uint64),
+    )
+
+
+@cache
+def filter_program() -> bytes:
+    """The filter for this machine's architecture; calls of a foreign architecture kill the process.
+
+    Raises SandboxUnavailable if libseccomp (2.5 or later) is missing.
+    """
+    try:
+        library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
+    except OSError as error:
+        raise SandboxUnavailable("libseccomp is missing: install the package libseccomp2") from error
+    library.seccomp_init.restype = ctypes.c_void_p
+    library.seccomp_release.argtypes = [ctypes.c_void_p]
+    context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
+    try:
+        library.seccomp_attr_set(context, _BADARCH, ctypes.c_uint32(_KILL_PROCESS))
+        library.seccomp_attr_set(context, _OPTIMIZE, 2)
+
+        def rule(action: int, name: str, *compares: _Compare) -> None:
+            number = library.seccomp_syscall_resolve_name(name.encode())
+            if number < 0:  # not on this architecture, or newer than this libseccomp
+                return
+            array = (_Compare * max(1, len(compares)))(*compares)
+            result = library.seccomp_rule_add_array(
+                context, ctypes.c_uint32(action), number, len(compares), array
+            )
+            if result < 0:
+                raise SandboxUnavailable(f"libseccomp refuses the rule on {name}: {os.strerror(-result)}")
+
+        for names in _REFUSED.values():
+            for name in names.split():
+                rule(_EPERM, name)
+        # Its flags lie in memory, where no filter looks; the C library falls back to clone.
+        rule(_ENOSYS, "clone3")
+        for flag in _NEW_NAMESPACES:
+            rule(_EPERM, "clone", _Compare(0, _MASKED_EQ, flag, flag))
+        # Only AF_UNIX: a network namespace does not cover AF_VSOCK, and each family is kernel code to attack.
+        for name in ("socket", "socketpair"):
+            rule(_EPERM, name, _Compare(0, _NE, int(socket.AF_UNIX), 0))
+        # Pushing characters into a terminal.
+        for request in (_TIOCSTI, _TIOCLINUX):
+            rule(_EPERM, "ioctl", _Compare(1, _MASKED_EQ, 0xFFFFFFFF, request))
+
+        with open(os.memfd_create("filter", os.MFD_CLOEXEC), "r+b") as file:
+            if library.seccomp_export_bpf(context, file.fileno()) < 0:
+                raise SandboxUnavailable("libseccomp could not write the filter")
+            return os.pread(file.fileno(), 1 << 18, 0)
+    finally:
+        library.seccomp_release(context)

@@ -1,0 +1,115 @@
+"""Comparing a returned value with the expected one. Both are plain built-ins, rebuilt here from data."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Hashable
+from typing import Any
+
+from basanite.v1 import tasks_pb2
+from basanite.values import MAX_DEPTH
+
+from basanite_services.code.check import tolerances
+from basanite_services.code.text import close
+
+Policy = tasks_pb2.ValueComparison
+# Values are nested up to MAX_DEPTH, and comparing recurses. Calls of Python functions take no C stack (3.11).
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 10 * MAX_DEPTH))
+
+
+def equal(got: Any, expected: Any, comparison: tasks_pb2.ValueComparison) -> bool:
+    """True if they are equal under the policy."""
+    match comparison.policy:
+        case Policy.POLICY_STRICT:
+            return strictly_equal(got, expected)
+        case Policy.POLICY_SEQUENCE:
+            return _Loose(None)(got, expected)
+        case Policy.POLICY_FLOAT_TOLERANCE:
+            return _Loose(tolerances(comparison))(got, expected)
+        case Policy.POLICY_UNORDERED:
+            if not (isinstance(got, list | tuple) and isinstance(expected, list | tuple)):
+                return _Loose(None)(got, expected)
+            return Counter(map(_frozen, got)) == Counter(map(_frozen, expected))
+        case _:
+            return _plainly_equal(got, expected)
+
+
+def strictly_equal(got: Any, expected: Any) -> bool:
+    """As Python's ==, and the types are the same at every depth."""
+    if type(got) is not type(expected):
+        return False
+    if isinstance(got, list | tuple):
+        return len(got) == len(expected) and all(map(strictly_equal, got, expected))
+    if isinstance(got, dict):
+        return _typed(got) == _typed(expected) and all(strictly_equal(got[key], expected[key]) for key in got)
+    if isinstance(got, set | frozenset):
+        return _typed(got) == _typed(expected)
+    if isinstance(got, float | complex):
+        return repr(got) == repr(expected) and got == got
+    return bool(got == expected)
+
+
+def _typed(members: Any) -> set[Hashable]:
+    """Members of a set, or keys of a dict, such that 1, 1.0 and True differ."""
+    return {_with_types(member) for member in members}
+
+
+def _with_types(value: Any) -> Hashable:
+    if isinstance(value, tuple):
+        return (tuple, *map(_with_types, value))
+    if isinstance(value, frozenset):
+        return (frozenset, frozenset(map(_with_types, value)))
+    return (type(value), value)
+
+
+def _plainly_equal(got: Any, expected: Any) -> bool:
+    """Python's ==, but without its short cut that an object equals itself: NaN equals nothing."""
+    if isinstance(got, list) and isinstance(expected, list):
+        return len(got) == len(expected) and all(map(_plainly_equal, got, expected))
+    if isinstance(got, tuple) and isinstance(expected, tuple):
+        return len(got) == len(expected) and all(map(_plainly_equal, got, expected))
+    if isinstance(got, dict) and isinstance(expected, dict):
+        return got.keys() == expected.keys() and all(
+            _plainly_equal(got[key], expected[key]) for key in expected
+        )
+    return bool(got == expected)
+
+
+class _Loose:
+    """Lists and tuples with equal elements are equal; with tolerances, so are numbers of which either is a float
+    and which are close."""
+
+    def __init__(self, tolerances: tuple[float, float] | None) -> None:
+        self._tolerances = tolerances
+
+    def __call__(self, got: Any, expected: Any) -> bool:
+        if isinstance(got, list | tuple) and isinstance(expected, list | tuple):
+            return len(got) == len(expected) and all(map(self, got, expected))
+        if isinstance(got, dict) and isinstance(expected, dict):
+            return got.keys() == expected.keys() and all(self(got[key], expected[key]) for key in expected)
+        if self._tolerances is not None and _is_number(got) and _is_number(expected):
+            if isinstance(got, float) or isinstance(expected, float):
+                try:
+                    return close(float(got), float(expected), *self._tolerances)
+                except OverflowError:  # an integer beyond any float
+                    return False
+            return bool(got == expected)
+        return bool(got == expected)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _frozen(value: Any) -> Hashable:
+    """A hashable stand-in that is equal for values that SEQUENCE calls equal."""
+    if isinstance(value, list | tuple):
+        return ("sequence", *map(_frozen, value))
+    if isinstance(value, dict):
+        return ("dict", frozenset((key, _frozen(item)) for key, item in value.items()))
+    if isinstance(value, set):
+        return frozenset(value)
+    if value != value:
+        return object()
+    return value if isinstance(value, Hashable) else repr(value)

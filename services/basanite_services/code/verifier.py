@@ -1,0 +1,51 @@
+"""The `code` verifier: which form a task has, and who judges it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from basanite.v1 import result_pb2, tasks_pb2
+from basanite_sandboxes.process.python import find_interpreter
+from basanite_sandboxes.spec import Limits, SandboxUnavailable
+
+from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
+from basanite_services.code.check import check_candidate
+from basanite_services.code.function import judge_function
+from basanite_services.code.program import run_program
+from basanite_services.code.stdio import judge_stdio
+
+
+class CodeVerifier(Verifier[tasks_pb2.CodeTask]):
+    kind: ClassVar[str] = "code"
+    forms: ClassVar[tuple[str, ...]] = ("stdio", "function", "program")
+    languages: ClassVar[tuple[str, ...]] = ("python",)
+    default_limits: ClassVar[Limits] = Limits()
+    max_limits: ClassVar[Limits] = Limits(
+        cpu_seconds=300,
+        wall_seconds=1800,
+        memory_bytes=16 << 30,
+        processes=1024,
+        file_bytes=1 << 30,
+        disk_bytes=4 << 30,
+        open_files=4096,
+        output_bytes=64 << 20,
+    )
+
+    def toolchain(self) -> tuple[tuple[str, str], ...]:
+        try:
+            interpreter = find_interpreter(None, None)
+        except SandboxUnavailable as error:
+            raise ToolchainError(str(error)) from error
+        return (("python", interpreter.version),)
+
+    async def verify(self, task: tasks_pb2.CodeTask, context: Context) -> result_pb2.Verdict:
+        check_candidate("code", task.language, task.source)
+        match task.WhichOneof("form"):
+            case "stdio":
+                return await judge_stdio(task.source.encode(), task.stdio, context)
+            case "function":
+                return await judge_function(task.source.encode(), task.function, context)
+            case "program":
+                return await run_program(task.source.encode(), task.program, context)
+            case _:
+                raise InvalidItem("code.form", "must be set: stdio, function or program")
