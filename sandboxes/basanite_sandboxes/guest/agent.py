@@ -17,6 +17,7 @@ import sys
 
 import program
 import wire
+from runner import make_runner
 
 PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 24, 28, 38
 NOROOT_AND_NO_FIXUP_LOCKED = 0x2F
@@ -79,10 +80,11 @@ def serve(runner):
 
 def main():
     numbers, library, modules = [int(text) for text in sys.argv[1:8]], sys.argv[8], sys.argv[9:]
-    from runner import make_runner
-
     with open("/proc/self/oom_score_adj", "w") as file:  # the kernel's choice before any service of the host
         file.write("1000")
+    sys.path[0] = "/tmp"  # as for any program, the directory it lies in
+    if os.path.isdir("/environment"):
+        sys.path.append("/environment")
     warm_up(modules)
     runner = make_runner(numbers, library, libc, check)
     shed_capabilities()

@@ -124,22 +124,26 @@ class Cell:
         stdin = _memory_file("stdin")
         stdout_reader, stdout = os.pipe()
         stderr_reader, stderr = os.pipe()
+        command = [
+            self._config.bwrap,
+            *root_arguments(self._config.interpreter, self.environment.path, contents),
+            *(str(self._config.interpreter.executable), "-s", "-S", "/basanite/agent.py"),
+            *map(str, numbers),
+            "/basanite/cell.so" if self._config.library is not None else "",
+            *self.environment.preload,
+        ]
         try:
-            self._process = subprocess.Popen(
-                [
-                    self._config.bwrap,
-                    *root_arguments(self._config.interpreter, self.environment.path, contents),
-                    *(str(self._config.interpreter.executable), "-s", "-S", "/basanite/agent.py"),
-                    *map(str, numbers),
-                    "/basanite/cell.so" if self._config.library is not None else "",
-                    *self.environment.preload,
-                ],
+            # Not asyncio's: it waits for each process with a thread.
+            self._process = subprocess.Popen(  # noqa: ASYNC220
+                command,
                 env={},  # what it starts with stays readable in /proc/1/environ
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 pass_fds=[*numbers, *contents.values()],
-                **({} if self._uid is None else {"user": self._uid, "group": self._uid, "extra_groups": []}),
+                user=self._uid,
+                group=self._uid,
+                extra_groups=None if self._uid is None else [],
             )
         except OSError as error:
             raise SandboxUnavailable(f"{self._config.bwrap} does not start: {error}") from error

@@ -84,7 +84,7 @@ class Group:
         return self.memory_limit is not None
 
     def processes(self) -> list[int]:
-        found = set()
+        found: set[int] = set()
         for directory in self.directories:
             with contextlib.suppress(OSError):
                 found.update(int(line) for line in (directory / "cgroup.procs").read_text().split())

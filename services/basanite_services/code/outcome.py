@@ -28,7 +28,7 @@ _LIMITS = {
 _FRAME = re.compile(rb'^  File "(?:/tmp/)?main\.py", line (\d+)', re.MULTILINE)
 
 
-def outcome_of(report: Report) -> result_pb2.Outcome:
+def outcome_of(report: Report) -> result_pb2.Outcome.ValueType:
     """COMPLETED if the program ended by itself with status 0, else why it did not.
 
     Raises Overloaded if the run says nothing about the candidate.
@@ -78,7 +78,9 @@ def _signal_name(number: int | None) -> str:
         return f"signal {number}"
 
 
-def case_result(report: Report, outcome: result_pb2.Outcome, weight: int, message: str = "") -> CaseResult:
+def case_result(
+    report: Report, outcome: result_pb2.Outcome.ValueType, weight: int, message: str = ""
+) -> CaseResult:
     result = CaseResult(
         outcome=outcome, weight=weight, usage=usage_of(report), output=shown(report), message=message
     )
