@@ -6,10 +6,8 @@ takes only the calling thread along) and never read a program or an output itsel
 candidate inherits.
 """
 
-import atexit  # noqa: F401  everything that a run needs is imported here, once
 import ctypes
 import gc
-import json
 import os
 import resource
 import site
@@ -82,15 +80,14 @@ def main():
     numbers, library, modules = [int(text) for text in sys.argv[1:8]], sys.argv[8], sys.argv[9:]
     with open("/proc/self/oom_score_adj", "w") as file:  # the kernel's choice before any service of the host
         file.write("1000")
+    runner = make_runner(numbers, library, libc, check)
     sys.path[0] = "/tmp"  # as for any program, the directory it lies in
     if os.path.isdir("/environment"):
         sys.path.append("/environment")
     warm_up(modules)
-    runner = make_runner(numbers, library, libc, check)
     shed_capabilities()
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
         resource.setrlimit(limit, (0, 0))
-    assert json
     gc.collect()
     gc.freeze()  # the candidate's garbage collector does not touch the agent's pages
     runner.ready()

@@ -43,6 +43,10 @@ class ToolchainError(Exception):
     """A tool is missing or does not work: a Failure with reason TOOLCHAIN."""
 
 
+class Overloaded(Exception):
+    """The machine was too busy to judge, also when asked again: a Failure with reason OVERLOADED."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a verifier may need for one item, and nothing else."""
@@ -79,6 +83,7 @@ class Verifier(ABC, Generic[TaskT]):
     async def verify(self, task: TaskT, context: Context) -> result_pb2.Verdict:
         """Judge one task.
 
-        Raises InvalidItem, TaskFault or ToolchainError; SandboxError passes through. Anything else becomes a
-        Failure with reason INTERNAL. Usage of the whole item is summed from the Verdict's cases by the chassis.
+        Raises InvalidItem, TaskFault, ToolchainError or Overloaded; SandboxError passes through. Anything
+        else becomes a Failure with reason INTERNAL. Usage of the whole item is summed from the Verdict's
+        cases by the chassis.
         """
