@@ -1,0 +1,47 @@
+# Needs nothing but make, Debian 12 (or a relative) and Python 3.11; the rest is installed below.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3) python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test test-full check bench proto clean
+
+help:
+	@echo "make demo       install all that is needed, then judge a few hundred programs"
+	@echo "make test       install all that is needed, then run the tests (about ten minutes)"
+	@echo "make test-full  the same, and what takes long"
+	@echo "make check      ruff, mypy, buf lint and breaking, generated code up to date"
+	@echo "make bench      every figure that README quotes"
+	@echo "make proto      generate client/basanite/v1 from proto/"
+
+demo: $(INSTALLED)
+	$(BIN)/basanite demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not full"
+
+test-full: test
+	$(BIN)/python -m pytest -m full
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd proto && ../$(BIN)/buf lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/breaking.sh
+	$(BIN)/python -m pytest -q tests/contract
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench
+
+proto: $(INSTALLED)
+	PYTHON=$(BIN)/python tools/generate.sh
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml tools/system_packages.sh
+	tools/system_packages.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@

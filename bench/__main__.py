@@ -1,0 +1,99 @@
+"""Runs the measurements, prints tables, writes bench/results/latest.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from basanite import Client
+from basanite_sandboxes.process.python import find_interpreter
+from rich.console import Console
+from rich.table import Table
+
+from bench.measure import Cost, running_server
+from bench.memory import memory_mib
+from bench.native import native_ms
+from bench.overhead import overhead_ms
+from bench.sandboxfusion import sandboxfusion
+from bench.verdicts import contenders, measure_rounds
+
+RESULTS = Path(__file__).parent / "results"
+CONCURRENCY = (1, 8, 32, 0)
+"""0: all items in one batch."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
+    parser.add_argument(
+        "--items", type=int, default=20_000, help="items of the memory measurement (default 20,000)"
+    )
+    parser.add_argument(
+        "--sandboxfusion", metavar="URL", help="a running SandboxFusion server on this machine"
+    )
+    parser.add_argument("--sandboxfusion-pid", metavar="PID", type=int, help="its process id")
+    options = parser.parse_args()
+    if options.sandboxfusion and not options.sandboxfusion_pid:
+        parser.error("--sandboxfusion needs --sandboxfusion-pid: its CPU time is measured on this machine")
+    console = Console()
+    interpreter = str(find_interpreter(None, None).executable)
+    found: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]},
+        "interpreter": interpreter,
+        "time": time.strftime("%Y-%m-%d %H:%M"),
+    }
+    with running_server(os.cpu_count() or 1) as server, Client(server.address) as client:
+        for concurrency in CONCURRENCY:
+            named = contenders(server, client, interpreter, concurrency or 2)
+            if concurrency == 0:
+                ours = contenders(server, client, interpreter, 0)
+                named |= {name: ours[name] for name in ours if "python" not in name}
+            if options.sandboxfusion and concurrency == 1:
+                named["SandboxFusion"] = sandboxfusion(options.sandboxfusion, options.sandboxfusion_pid)
+            costs = measure_rounds(named, options.rounds)
+            label = f"concurrency {concurrency}" if concurrency else "one batch"
+            found[label] = {
+                name: {"cpu_ms": cost.cpu_ms, "wall_ms": cost.wall_ms} for name, cost in costs.items()
+            }
+            show_costs(console, label, costs)
+        found["overhead_ms"] = overhead_ms(server, client, options.rounds)
+    show(console, "CPU ms an item beside its run, 2,000 trivial items in one batch", found["overhead_ms"])
+    found["native_ms"] = native_ms(options.rounds)
+    show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
+    found["memory_mib"] = memory_mib(options.items)
+    show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "latest.json").write_text(json.dumps(found, indent=2) + "\n")
+
+
+def show_costs(console: Console, label: str, costs: dict[str, Cost]) -> None:
+    table = Table(title=f"A verdict, {label}")
+    for column in ("", "CPU ms", "wall ms", "CPU / bare"):
+        table.add_column(column, justify="right" if column else "left")
+    bare = costs["bare python -I -S"].cpu_ms
+    for name, cost in costs.items():
+        table.add_row(name, f"{cost.cpu_ms:.2f}", f"{cost.wall_ms:.2f}", f"{cost.cpu_ms / bare:.2f}")
+    console.print(table)
+    for form in ("stdio", "function"):
+        one, ten = costs[f"one-case {form}"].cpu_ms, costs[f"ten-case {form}"].cpu_ms
+        console.print(
+            f"ten-case {form}: {ten / one:.2f} of one case, {ten / one / 10:.2f} of ten one-case items"
+        )
+
+
+def show(console: Console, title: str, figures: dict[str, float]) -> None:
+    table = Table(title=title)
+    table.add_column("")
+    table.add_column("", justify="right")
+    for name, figure in figures.items():
+        table.add_row(name, f"{figure:.3f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""A native program in a cell, beside a bare start of the same program."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from statistics import median
+
+from basanite_sandboxes.process import ProcessPool
+from basanite_sandboxes.process.procfs import cpu_seconds, descendants
+from basanite_sandboxes.spec import Command, Environment, Limits
+
+from bench.measure import children_cost
+
+PROGRAM = "/usr/bin/true"
+RUNS = 100
+
+
+def native_ms(rounds: int) -> dict[str, float]:
+    """CPU milliseconds a run: bare, and in a cell with everything around it."""
+
+    def start() -> None:
+        for _ in range(RUNS):
+            subprocess.run([PROGRAM], check=True)
+
+    found = asyncio.run(_in_cell(rounds))
+    return {"bare": median(children_cost(RUNS, start).cpu_ms for _ in range(rounds)), "cell": median(found)}
+
+
+async def _in_cell(rounds: int) -> list[float]:
+    pool = ProcessPool(cells=1)
+    await pool.start()
+    try:
+        found = []
+        for _ in range(rounds):
+            before = _cpu_seconds()
+            async with pool.sandbox(Environment()) as sandbox:
+                for _ in range(RUNS):
+                    report = await sandbox.run(Command((PROGRAM,)), Limits())
+                    if report.exit_status != 0:
+                        raise RuntimeError(f"{PROGRAM} failed in a cell")
+            found.append((_cpu_seconds() - before) / RUNS * 1e3)
+        return found
+    finally:
+        await pool.close()
+
+
+def _cpu_seconds() -> float:
+    """Of this process and its cells."""
+    return time.process_time() + cpu_seconds(descendants(os.getpid()))

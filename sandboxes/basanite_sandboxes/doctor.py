@@ -1,0 +1,127 @@
+"""What this machine can do, checked by doing it, and what to do about what it cannot."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from basanite_sandboxes.process import ProcessPool, cgroup, native
+from basanite_sandboxes.process.pool import DEFAULT_UID_BASE
+from basanite_sandboxes.process.python import find_interpreter
+from basanite_sandboxes.spec import Ended, Environment, Isolation, Limits, PythonProgram, SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried."""
+
+    name: str
+    works: bool
+    needed: bool
+    """Without it nothing runs; otherwise something is only slower or weaker."""
+    found: str
+    """What there is."""
+    remedy: str = ""
+    """What to do, where it does not work."""
+
+
+def examine(python: Path | None = None) -> list[Check]:
+    """Everything that needs no sandbox; takes well under a second."""
+    uid = DEFAULT_UID_BASE if os.geteuid() == 0 else None
+    control = cgroup.find_control()
+    return [
+        _kernel(),
+        _tool("bubblewrap", "bwrap", "apt-get install bubblewrap"),
+        _seccomp(),
+        _attempt("interpreter", lambda: _interpreter(python, uid), "set BASANITE_PYTHON", needed=True),
+        Check(
+            "compiler",
+            native.library() is not None,
+            False,
+            "cell.c is compiled" if native.library() else "none: a run costs about 1.3 times the CPU",
+            "apt-get install gcc libc6-dev",
+        ),
+        Check(
+            "memory limit",
+            control.memory != "rlimit",
+            False,
+            control.memory,
+            "run as root, or in a delegated cgroup (systemd-run --user --scope -p Delegate=yes)",
+        ),
+        Check("CPU accounting", control.cpu != "proc", False, control.cpu, "as for the memory limit"),
+    ]
+
+
+async def try_sandbox(python: Path | None = None) -> tuple[Check, Isolation | None]:
+    """Make a sandbox and run a program in it."""
+    pool = ProcessPool(cells=1, python=python)
+    try:
+        await pool.start()
+        async with pool.sandbox(Environment()) as sandbox:
+            report = await sandbox.run(PythonProgram(b"print(6 * 7)"), Limits())
+        if report.ended is not Ended.EXITED or report.stdout != b"42\n":
+            return Check("sandbox", False, True, f"a program did not run: {report}"), None
+        return Check(
+            "sandbox", True, True, f"ran a program in {report.cpu_seconds * 1e3:.1f} ms CPU"
+        ), pool.isolation
+    except SandboxError as error:
+        return Check("sandbox", False, True, str(error), _namespace_remedy()), None
+    finally:
+        await pool.close()
+
+
+def _kernel() -> Check:
+    release = platform.release()
+    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in release.split(".")[:2])
+    return Check("kernel", (major, minor) >= (5, 9), True, f"Linux {release}", "Linux 5.9 or later is needed")
+
+
+def _tool(name: str, command: str, remedy: str) -> Check:
+    path = shutil.which(command)
+    if path is None:
+        return Check(name, False, True, "missing", remedy)
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return Check(name, True, True, done.stdout.strip())
+
+
+def _seccomp() -> Check:
+    try:
+        ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        return Check("libseccomp", False, True, "missing", "apt-get install libseccomp2")
+    return Check("libseccomp", True, True, "libseccomp.so.2")
+
+
+def _interpreter(python: Path | None, uid: int | None) -> str:
+    found = find_interpreter(python, uid)
+    return f"{found.executable} ({found.version})"
+
+
+def _attempt(name: str, attempt: Callable[[], str], remedy: str, *, needed: bool) -> Check:
+    try:
+        return Check(name, True, needed, attempt())
+    except SandboxError as error:
+        return Check(name, False, needed, str(error), remedy)
+
+
+def _namespace_remedy() -> str:
+    for name, wanted in (
+        ("kernel/unprivileged_userns_clone", "1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
+    ):
+        path = Path("/proc/sys", name)
+        if path.exists() and path.read_text().strip() != wanted:
+            return f"allow user namespaces: sysctl -w {name.replace('/', '.')}={wanted}"
+    limit = Path("/proc/sys/user/max_user_namespaces")
+    if limit.exists() and limit.read_text().strip() == "0":
+        return "allow user namespaces: sysctl -w user.max_user_namespaces=10000"
+    return (
+        "allow user namespaces; in a container: docker run --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined"
+    )

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Install the Debian packages that the sandbox needs, those that are missing; without root, say which.
+set -eu
+
+missing=""
+command -v bwrap >/dev/null || missing="$missing bubblewrap"
+ls /usr/lib/*/libseccomp.so.2 /lib/*/libseccomp.so.2 /usr/lib64/libseccomp.so.2 >/dev/null 2>&1 || missing="$missing libseccomp2"
+# Compiles one small file of the sandbox; without it, runs cost more.
+command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+/usr/bin/python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
+
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null; then
+  echo "This system has no apt-get. Install what matches these Debian packages, then try again:$missing" >&2
+  exit 1
+fi
+if [ "$(id -u)" != 0 ]; then
+  echo "Some system packages are missing. Run this, then try again:" >&2
+  echo "  sudo apt-get install --yes --no-install-recommends$missing" >&2
+  exit 1
+fi
+echo "Installing system packages:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086
+apt-get install --yes --no-install-recommends -qq $missing >/dev/null
