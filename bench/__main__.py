@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from basanite import Client
-from basanite_sandboxes.process.python import find_interpreter
 from rich.console import Console
 from rich.table import Table
 
+from basanite import Client
+from basanite_sandboxes.process.python import find_interpreter
 from bench.measure import Cost, running_server
 from bench.memory import memory_mib
 from bench.native import native_ms

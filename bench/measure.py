@@ -26,7 +26,7 @@ class Cost:
     wall_ms: float
 
 
-def children_cost(count: int, work: Callable[[], None]) -> Cost:
+def children_cost(count: int, work: Callable[[], object]) -> Cost:
     """What `work` cost per unit in child processes that were waited for; our own part is not counted."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     work()
@@ -51,7 +51,7 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def cost(self, count: int, work: Callable[[], None]) -> Cost:
+    def cost(self, count: int, work: Callable[[], object]) -> Cost:
         """What `work` cost per unit, everything from client to result included: this process, server, runs."""
         own, theirs, start = time.process_time(), self.cpu_seconds(), time.perf_counter()
         work()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import mean
 
 from basanite import Client
-
 from bench import programs
 from bench.measure import running_server
 

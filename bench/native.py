@@ -11,7 +11,6 @@ from statistics import median
 from basanite_sandboxes.process import ProcessPool
 from basanite_sandboxes.process.procfs import cpu_seconds, descendants
 from basanite_sandboxes.spec import Command, Environment, Limits
-
 from bench.measure import children_cost
 
 PROGRAM = "/usr/bin/true"

@@ -6,7 +6,6 @@ import time
 from statistics import median
 
 from basanite import Client
-
 from bench import programs
 from bench.measure import Server
 

@@ -7,7 +7,6 @@ import time
 import urllib.request
 
 from basanite_sandboxes.process.procfs import cpu_seconds, descendants
-
 from bench import programs
 from bench.measure import Cost
 from bench.verdicts import Contender

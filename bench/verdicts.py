@@ -5,6 +5,7 @@ A round measures every contender once; the ratio is that of the medians over the
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 from basanite import Client, Item
-
 from bench import programs
 from bench.measure import Cost, Server, children_cost
 
-BWRAP = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+BWRAP = shlex.split(
+    "bwrap --unshare-all --unshare-user --die-with-parent --new-session --clearenv --cap-drop ALL --uid 1000 "
+    "--gid 1000 --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin "
+    "--proc /proc --dev /dev --tmpfs /tmp --chdir /tmp"
+)
 BARE_UNITS = 40
 ITEM_UNITS = 200
 
@@ -31,7 +35,7 @@ def bare(command: list[str], concurrency: int) -> Contender:
 
     def measure() -> Cost:
         with ThreadPoolExecutor(concurrency) as threads:
-            return children_cost(BARE_UNITS, lambda: list(threads.map(start, range(BARE_UNITS))) and None)
+            return children_cost(BARE_UNITS, lambda: list(threads.map(start, range(BARE_UNITS))))
 
     return measure
 
@@ -47,7 +51,7 @@ def ours(server: Server, client: Client, make: Callable[[], Item], concurrency: 
     def measure() -> Cost:
         items = [make() for _ in range(units)]
         with ThreadPoolExecutor(concurrency) as threads:
-            return server.cost(units, lambda: list(threads.map(verify, items)) and None)
+            return server.cost(units, lambda: list(threads.map(verify, items)))
 
     return measure
 

@@ -191,6 +191,11 @@ class SandboxPool(ABC):
 
     @property
     @abstractmethod
+    def python_version(self) -> str:
+        """Version of the interpreter that runs PythonProgram and PythonCalls, e.g. "3.11.2". Known after start."""
+
+    @property
+    @abstractmethod
     def size(self) -> int:
         """How many sandboxes there may be at one time."""
 

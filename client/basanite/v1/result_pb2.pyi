@@ -119,8 +119,8 @@ class Result(google.protobuf.message.Message):
     cached: builtins.bool
     """True if the verdict was taken from the server's cache; usage is then that of the first run."""
     digest: builtins.str
-    """SHA-256 in hex over kind, task, effective limits, environment digest, toolchain and isolation profile:
-    equal digests mean equal verdicts. Empty for an item that could not be read.
+    """SHA-256 in hex over server version, kind, task, effective limits, environment digest, toolchain and
+    isolation profile: equal digests mean equal verdicts. Empty for an item that could not be read.
     """
     environment_digest: builtins.str
     """SHA-256 in hex of the environment that Item.environment resolved to."""

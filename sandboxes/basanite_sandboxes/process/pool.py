@@ -12,7 +12,7 @@ from pathlib import Path
 
 from basanite_sandboxes.process import cgroup, native, seccomp
 from basanite_sandboxes.process.cell import LOOK_SECONDS, Cell, CellConfig, CellLost
-from basanite_sandboxes.process.python import Interpreter, find_interpreter
+from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import (
     Ended,
     Environment,
@@ -85,10 +85,9 @@ class ProcessPool(SandboxPool):
             await asyncio.gather(*self._closing, return_exceptions=True)
 
     @property
-    def interpreter(self) -> Interpreter:
-        """The interpreter that candidates run on. Known after start."""
+    def python_version(self) -> str:
         assert self._config is not None
-        return self._config.interpreter
+        return self._config.interpreter.version
 
     @property
     def isolation(self) -> Isolation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from basanite.v1 import result_pb2
-from basanite_sandboxes.spec import Environment, Limits, Sandbox
+from basanite_sandboxes.spec import Environment, Limits, Sandbox, SandboxPool
 
 TaskT = TypeVar("TaskT")
 
@@ -73,7 +73,7 @@ class Verifier(ABC, Generic[TaskT]):
     max_limits: ClassVar[Limits]
 
     @abstractmethod
-    def toolchain(self) -> tuple[tuple[str, str], ...]:
+    def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
         """(name, version) of every tool that decides verdicts. Part of every digest and cache key.
 
         Raises ToolchainError, naming what to install, if a tool is missing. Called once, at start.

@@ -8,7 +8,6 @@ from typing import Any
 
 from basanite import values
 from basanite.v1 import tasks_pb2
-
 from basanite_services.chassis.verifier import InvalidItem
 
 MAX_SOURCE_BYTES = 1 << 20

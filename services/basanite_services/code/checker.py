@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from basanite.v1 import tasks_pb2
 from basanite_sandboxes.spec import Ended, Limits, PythonProgram, Report, Sandbox
-
 from basanite_services.chassis.verifier import Overloaded, TaskFault
 from basanite_services.code.outcome import why
 

@@ -9,7 +9,6 @@ from basanite import values
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, RaisedException, Verdict
 from basanite_sandboxes.spec import Ended, PythonCalls, Report, Sandbox
-
 from basanite_services.chassis.verifier import Context, InvalidItem
 from basanite_services.code import check
 from basanite_services.code.outcome import (

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from basanite.v1 import result_pb2
 from basanite.v1.result_pb2 import CapturedOutput, CaseResult, Diagnostic, Usage, Verdict
 from basanite_sandboxes.spec import Ended, Limits, Rejection, Report
-
 from basanite_services.chassis.verifier import Overloaded
 
 SHOWN_BYTES = 64 << 10

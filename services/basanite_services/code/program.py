@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.spec import Ended, PythonProgram
-
 from basanite_services.chassis.verifier import Context
 from basanite_services.code.check import check_arguments
 from basanite_services.code.outcome import case_result, diagnostics_of, outcome_of, why

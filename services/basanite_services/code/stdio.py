@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, Verdict
 from basanite_sandboxes.spec import Ended, Limits, PythonProgram, Report, Sandbox
-
 from basanite_services.chassis.verifier import Context, InvalidItem
 from basanite_services.code import check
 from basanite_services.code.checker import run_checker

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 
 from basanite.v1 import tasks_pb2
-
 from basanite_services.code.check import tolerances
 
 Policy = tasks_pb2.TextComparison

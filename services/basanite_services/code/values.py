@@ -9,7 +9,6 @@ from typing import Any
 
 from basanite.v1 import tasks_pb2
 from basanite.values import MAX_DEPTH
-
 from basanite_services.code.check import tolerances
 from basanite_services.code.text import close
 

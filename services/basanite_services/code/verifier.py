@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from basanite.v1 import result_pb2, tasks_pb2
-from basanite_sandboxes.process.python import find_interpreter
-from basanite_sandboxes.spec import Limits, SandboxUnavailable
-
-from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
+from basanite_sandboxes.spec import Limits, SandboxPool
+from basanite_services.chassis.verifier import Context, InvalidItem, Verifier
 from basanite_services.code.check import check_candidate
 from basanite_services.code.function import judge_function
 from basanite_services.code.program import run_program
@@ -31,12 +29,8 @@ class CodeVerifier(Verifier[tasks_pb2.CodeTask]):
         output_bytes=64 << 20,
     )
 
-    def toolchain(self) -> tuple[tuple[str, str], ...]:
-        try:
-            interpreter = find_interpreter(None, None)
-        except SandboxUnavailable as error:
-            raise ToolchainError(str(error)) from error
-        return (("python", interpreter.version),)
+    def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
+        return (("python", pool.python_version),)
 
     async def verify(self, task: tasks_pb2.CodeTask, context: Context) -> result_pb2.Verdict:
         check_candidate("code", task.language, task.source)

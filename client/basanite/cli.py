@@ -1,0 +1,21 @@
+"""The command line: `basanite demo | serve | verify | doctor`. Needs the extra `cli`; all but `verify` against a
+running server need the extra `server` too."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the `basanite` command."""
+    try:
+        from basanite._commands import app
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        sys.exit("basanite: the command line needs more packages: pip install 'basanite[cli,server]'")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""`python -m basanite_services`: serve every verifier that works on this machine, as `basanite serve`."""
+
+import sys
+
+from basanite_services.chassis.main import run
+
+if __name__ == "__main__":
+    sys.exit(run())

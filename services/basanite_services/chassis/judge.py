@@ -1,0 +1,222 @@
+"""One item from check to answer: cache, verifier, guard, digest, usage, and what each exception means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+
+from basanite.v1 import result_pb2
+from basanite.v1.result_pb2 import Failure, Result, Verdict
+from basanite_sandboxes.spec import Environment, Sandbox, SandboxError, SandboxPool
+from basanite_services.chassis import failures
+from basanite_services.chassis.cache import Entry, VerdictCache
+from basanite_services.chassis.check import CheckedItem, UnsupportedKind, check_item
+from basanite_services.chassis.digest import Digester
+from basanite_services.chassis.guard import fit_outputs, flaw, sum_usage
+from basanite_services.chassis.logs import Logger, RateLimit, where
+from basanite_services.chassis.metrics import Metrics
+from basanite_services.chassis.scheduler import Answer, Job, refusal
+from basanite_services.chassis.served import Served
+from basanite_services.chassis.verifier import Context, InvalidItem, Overloaded, TaskFault, ToolchainError
+from basanite_services.chassis.wire import frame
+
+# Result.cached = true on the wire: field 5, varint 1.
+_CACHED = b"\x28\x01"
+# gRPC clients refuse messages over 4 MiB unless told otherwise.
+_MAX_OUTPUT_BYTES = 3 << 20
+_OUTCOMES = {value: name.removeprefix("OUTCOME_") for name, value in result_pb2.Outcome.items()}
+
+
+class _Failed(Exception):
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+
+
+class Judge:
+    """Judges jobs. `served` and `broken` change during the self test at start, and never after."""
+
+    def __init__(
+        self,
+        *,
+        pool: SandboxPool,
+        environments: Mapping[str, Environment],
+        max_item_bytes: int,
+        cache: VerdictCache,
+        metrics: Metrics,
+        log: Logger,
+        log_items: bool = False,
+    ) -> None:
+        self.served: dict[str, Served] = {}
+        self.broken: dict[str, str] = {}
+        """Kinds whose self test failed, and what to say about them."""
+        self._pool = pool
+        self._environments = environments
+        self._max_item_bytes = max_item_bytes
+        self._cache = cache
+        self._digester = Digester(pool.isolation)
+        self.metrics = metrics
+        self._log = log
+        self._warnings = RateLimit()
+        self._log_items = log_items
+
+    async def __call__(self, job: Job) -> Answer:
+        """The answer to a job. Raises only asyncio.CancelledError."""
+        assert job.item is not None
+        kind = job.item.kind if job.item.kind in self.served else "other"
+        try:
+            answer = await self._judge(job)
+        except _Failed as failed:
+            answer = refusal(job.id, failed.failure)
+            self.metrics.failure(kind, answer.outcome)
+            self._warn(job.id, kind, failed.failure)
+        if self._log_items:
+            self._log.debug("item", item=job.id, kind=kind, outcome=answer.outcome)
+        return answer
+
+    async def _judge(self, job: Job) -> Answer:
+        item = self._check(job)
+        digest = self._digester.digest(item)
+        if item.use_cache and (entry := self._cache.get(digest)) is not None:
+            _require(item, entry.assurance)
+            self.metrics.verdict(item.served.kind, entry.outcome, cached=True)
+            return Answer(frame(job.id.encode()) + entry.body + _CACHED, entry.outcome)
+
+        try:
+            verdict, lender = await self._verify(item, job.id)
+        except _Failed as failed:
+            if failed.failure.reason != Failure.REASON_SANDBOX:
+                raise
+            # A sandbox that broke says nothing about the item: another one may well judge it.
+            self._log.warning("sandbox failed, trying again", item=job.id, error=failed.failure.message)
+            verdict, lender = await self._verify(item, job.id)
+
+        if (broken_rule := flaw(verdict)) is not None:
+            raise self._internal(item, job.id, f"the verifier broke a rule of the contract: {broken_rule}")
+        queue_seconds = max(0.0, lender.started - job.arrived)
+        try:
+            usage = sum_usage(verdict.cases, queue_seconds)
+        except ValueError as error:
+            raise self._internal(item, job.id, str(error)) from None
+        outcome = _OUTCOMES[verdict.outcome]
+        self.metrics.verdict(item.served.kind, outcome, cached=False)
+        self.metrics.timing(item.served.kind, queue_seconds, time.monotonic() - lender.started)
+        fit_outputs(verdict, _MAX_OUTPUT_BYTES)
+        body = Result(
+            verdict=verdict, usage=usage, digest=digest, environment_digest=item.environment.digest
+        ).SerializeToString()
+        # A run that came close to its limit may end otherwise next time; one without a score judged nothing.
+        if item.use_cache and not verdict.near_limit and verdict.HasField("score"):
+            self._cache.put(digest, Entry(body, outcome, verdict.assurance))
+        _require(item, verdict.assurance)
+        return Answer(frame(job.id.encode()) + body, outcome)
+
+    def _check(self, job: Job) -> CheckedItem:
+        assert job.item is not None
+        try:
+            return check_item(job.item, self.served, self._environments, self._max_item_bytes)
+        except InvalidItem as error:
+            raise _Failed(failures.invalid(error.field, error.rule)) from None
+        except UnsupportedKind as error:
+            why = self.broken.get(job.item.kind)
+            if why is not None:
+                raise _Failed(failures.failure(Failure.REASON_TOOLCHAIN, why)) from None
+            raise _Failed(failures.failure(Failure.REASON_UNSUPPORTED_KIND, str(error))) from None
+
+    async def _verify(self, item: CheckedItem, item_id: str) -> tuple[Verdict, _Lender]:
+        lender = _Lender(self._pool)
+        context = Context(item.limits, item.environment, lender)
+        try:
+            verdict = await item.served.verifier.verify(item.task, context)
+        except InvalidItem as error:
+            raise _Failed(failures.invalid(error.field, error.rule)) from None
+        except TaskFault as error:
+            raise _Failed(
+                failures.failure(Failure.REASON_TASK_FAULT, str(error), field=error.field)
+            ) from None
+        except ToolchainError as error:
+            raise _Failed(failures.failure(Failure.REASON_TOOLCHAIN, str(error))) from None
+        except Overloaded as error:
+            message = str(error) or "the machine was too busy to judge this item: try again"
+            raise _Failed(failures.failure(Failure.REASON_OVERLOADED, message)) from None
+        except SandboxError as error:
+            message = str(error) or "the sandbox failed"
+            raise _Failed(failures.failure(Failure.REASON_SANDBOX, message)) from None
+        except Exception as error:
+            raise self._internal(item, item_id, type(error).__name__, error) from None
+        if not isinstance(verdict, Verdict):
+            raise self._internal(item, item_id, "the verifier did not return a Verdict")
+        return verdict, lender
+
+    def _internal(
+        self, item: CheckedItem, item_id: str, what: str, error: BaseException | None = None
+    ) -> _Failed:
+        trace = where(error) if error is not None else None
+        self._log.error("internal error", item=item_id, kind=item.served.kind, what=what, trace=trace)
+        return _Failed(
+            failures.failure(
+                Failure.REASON_INTERNAL,
+                f"internal error in the {item.served.kind!r} verifier ({what}); see its log",
+            )
+        )
+
+    def _warn(self, item_id: str, kind: str, failure: Failure) -> None:
+        # A thousand broken items make twenty lines and a count.
+        if self._warnings.passes():
+            self._log.warning(
+                "item failed",
+                item=item_id,
+                kind=kind,
+                reason=failures.reason_name(failure.reason),
+                field=failure.field,
+                held_back=self._warnings.take_held_back(),
+            )
+
+
+def _require(item: CheckedItem, assurance: result_pb2.Assurance.ValueType) -> None:
+    if assurance < item.require_assurance:
+        raise _Failed(
+            failures.invalid(
+                "require_assurance",
+                "must be ASSURANCE_GUARDED for this item: it can be judged only with candidate and judge in "
+                "one process or simulation",
+            )
+        )
+
+
+class _Lender:
+    """Lends the pool's sandboxes to one item and notes when it got the first."""
+
+    def __init__(self, pool: SandboxPool) -> None:
+        self._pool = pool
+        # For a verifier that needs no sandbox, the start is now.
+        self.started = time.monotonic()
+        self._waiting = True
+
+    def __call__(self, environment: Environment) -> AbstractAsyncContextManager[Sandbox]:
+        return _Loan(self, self._pool.sandbox(environment))
+
+    def lent(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self.started = time.monotonic()
+
+
+class _Loan(AbstractAsyncContextManager[Sandbox]):
+    def __init__(self, lender: _Lender, loan: AbstractAsyncContextManager[Sandbox]) -> None:
+        self._lender = lender
+        self._loan = loan
+
+    async def __aenter__(self) -> Sandbox:
+        sandbox = await self._loan.__aenter__()
+        self._lender.lent()
+        return sandbox
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._loan.__aexit__(kind, error, trace)
