@@ -17,7 +17,7 @@ import program
 import wire
 from runner import make_runner
 
-PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 24, 28, 38
+PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, FILTER = 24, 28, 38, 22, 2
 NOROOT_AND_NO_FIXUP_LOCKED = 0x2F
 CAP_SYS_ADMIN = 21
 
@@ -41,16 +41,55 @@ def shed_capabilities():
     check(libc.capset(header, (ctypes.c_uint32 * 6)(keep, keep, 0, 0, 0, 0)), "capset")
 
 
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+
+
+def install(code):
+    """The part of the system-call filter that the agent can live with."""
+    check(libc.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(Filter(len(code) // 8, code)), 0, 0), "seccomp")
+
+
+# What programs usually do, once: the interpreter fills its caches (of attributes, of specialised instructions, of
+# small objects), and each page that a child need not write is a page that it need not copy.
+WARM_UP = """
+import sys, os as o
+from sys import argv
+def f(a, *b, **c):
+    try:
+        return [x for x in b if x % 2], f'{a:>5}', {1: 2}, 1 / a
+    except Exception:
+        pass
+    finally:
+        pass
+class C:
+    x: int = 1
+    def m(self):
+        return self.x
+with open('/dev/null') as g:
+    g.read()
+for i in range(3):
+    f(i, 1, *[2], c=3), C().m()
+    try:
+        n = int(input())
+    except (EOFError, ValueError):
+        n = 2
+    print(end="", flush=True)
+    a = list(map(int, "3 1 2".split()))
+    a.sort(key=lambda x: -x), a.append(n), sys.stdin.readline().strip(), sys.stdin.read().splitlines()
+    d = {k: v for k, v in enumerate(a)}
+    d.get(1), sorted(d.items()), sum(a), max(a), len({*a}), " ".join(map(str, a)), "%d" % n, str(n * 2), 2 ** 70 // 3
+    sys.stdout.write(""), sys.stdout.flush(), sys.stderr.flush()
+lambda: (yield)
+"""
+
+
 def warm_up(modules):
     """Do once what each run would otherwise do: imports, and the compiler's own first use (0.8 ms)."""
     site.setquit(), site.setcopyright(), site.sethelper()
     for name in modules:
         __import__(name)
-    source = (
-        "def f(a, *b, **c):\n try:\n  return [x for x in b if x % 2], f'{a:>5}', {1: 2}, 1 / a\n"
-        " except Exception: pass\n finally: pass\nclass C:\n x: int = 1\nwith open('/dev/null') as g: pass\n"
-        "for i in range(2): f(i, 1, *[2], c=3)\nimport os as o\nfrom sys import argv\nlambda: (yield)\n"
-    )
+    source = WARM_UP
     exec(compile(source, "warm", "exec"), {"__name__": "warm"})
 
 
@@ -58,10 +97,10 @@ def serve(runner):
     """Until the server closes the socket; children leave it by becoming the candidate."""
     prepared = None
     while True:
-        role = runner.serve()
+        role, length = runner.serve()
         if role == runner.RUN:
             if prepared is None:
-                prepared, wrong = program.prepare(wire.INPUT_FD, *runner.program_place())
+                prepared, wrong = program.prepare(wire.INPUT_FD, length)
                 if wrong:
                     runner.reject(wire.STAGE_FD, wrong)
                     os._exit(1)
@@ -70,7 +109,7 @@ def serve(runner):
             prepared.hand_over()
         if role == runner.END:
             os._exit(0)
-        prepared, wrong = program.prepare(runner.input, *runner.program_place())
+        prepared, wrong = program.prepare(runner.input, length)
         runner.opened(wrong)
         if wrong:
             os._exit(0)
@@ -85,7 +124,16 @@ def main():
     if os.path.isdir("/environment"):
         sys.path.append("/environment")
     warm_up(modules)
+    for name in (
+        "program",
+        "runner",
+        "fallback",
+        "values",
+        "wire",
+    ):  # names that a candidate's own files may have
+        sys.modules.pop(name, None)
     shed_capabilities()
+    install(runner.cell_filter)
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
         resource.setrlimit(limit, (0, 0))
     gc.collect()

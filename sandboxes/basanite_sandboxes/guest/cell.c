@@ -34,7 +34,7 @@ enum { ISOLATED = 100 };                                   /* stage */
 enum { QUIET_MS = 5 };                                     /* short runs end before their output is looked at */
 
 struct request {
-  uint64_t op, flags, program_offset, program_length, stdin_offset, stdin_length;
+  uint64_t op, flags, program_length, stdin_offset, stdin_length; /* the program begins the input */
   uint64_t cpu_seconds, processes, file_bytes, open_files, data_bytes, output_bytes;
   char tmpfs[96];
 };
@@ -76,7 +76,8 @@ static int isolate(struct context *c, const struct request *q, int out, int err,
 #define STEP(n, call) do { stage = n; if ((call) < 0) goto failed; } while (0)
   STEP(1, setsid()); /* process groups cross pid namespaces: kill(0) would reach the agent */
   STEP(2, mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, q->tmpfs));
-  STEP(3, mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"));
+  /* Read-only: who writes to oom_score_adj sends the kernel after the agent, to autogroup looks starved. */
+  STEP(3, mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"));
   STEP(4, chdir("/tmp"));
   if (q->stdin_length) {
     loff_t from = (loff_t)q->stdin_offset;
@@ -139,12 +140,14 @@ static void supervise(struct context *c, const struct request *q, int pidfd, int
       if (k.op == KILL) { r->flags |= KILLED; syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0); }
     }
     if (watched > 2)
-      for (int i = 0; i < n; i++)
+      for (int i = 0; i < n; i++) {
         if (p[2 + i].revents && drain(pipes[i][0], (int)c->output[i], &r->length[i], q->output_bytes)) {
           r->flags |= OVER_OUTPUT;
           syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
           p[2 + i].fd = -1;
         }
+        if (p[2 + i].revents & POLLHUP) p[2 + i].fd = -1; /* closed early: poll would return at once, always */
+      }
     if (p[0].revents) return;
   }
 }
@@ -155,8 +158,10 @@ static long spawn(uint64_t flags, int *pidfd) {
 }
 
 /* Serves requests until the server closes the socket (SERVE_END), or returns in a child: CHILD_RUN in one that is
- * isolated and is to run the program, CHILD_OPEN in one that is to prepare a program and call cell_serve again. */
-long cell_serve(struct context *c, struct request *q) {
+ * isolated and is to run the program, CHILD_OPEN in one that is to prepare a program and call cell_serve again; both
+ * with the program's length above the lowest two bits. */
+long cell_serve(struct context *c) {
+  struct request request, *q = &request;
   for (;;) {
     ssize_t got = recv((int)c->sock, q, sizeof *q, 0);
     if (got != sizeof *q) return SERVE_END;
@@ -168,7 +173,7 @@ long cell_serve(struct context *c, struct request *q) {
       long pid = spawn(0, &pidfd);
       if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        return CHILD_OPEN;
+        return CHILD_OPEN | (long)(q->program_length << 2);
       }
       if (pid < 0) { r.error = errno; goto answer; }
       int status;
@@ -188,7 +193,7 @@ long cell_serve(struct context *c, struct request *q) {
     long pid = spawn(CLONE_NEWPID | CLONE_NEWNS, &pidfd);
     if (pid == 0) {
       if (isolate(c, q, pipes[0][1], pipes[1][1], n == 3 ? pipes[2][1] : -1) < 0) _exit(125);
-      return CHILD_RUN;
+      return CHILD_RUN | (long)(q->program_length << 2);
     }
     if (pid < 0) r.error = errno;
     for (int i = 0; i < n; i++) close(pipes[i][1]);

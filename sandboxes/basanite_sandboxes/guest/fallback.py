@@ -14,7 +14,7 @@ from runner import Runner
 
 SYS_CLONE3, SYS_CLOSE_RANGE = 435, 436  # the same on every architecture
 NEWPID, NEWNS, PIDFD = 0x20000000, 0x20000, 0x1000
-NOSUID, NODEV, NOEXEC = 2, 4, 8
+RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, FILTER = 1, 22, 2
 QUIET_SECONDS = 0.005
 CHUNK = 1 << 20
@@ -33,18 +33,15 @@ class PythonRunner(Runner):
         self.bpf = _Filter(len(self.code) // 8, self.code)
         self.fields = ()
 
-    def program_place(self):
-        return self.fields[2:4]
-
     def serve(self):
         while True:
             packet = self.channel.recv(4096)
             if len(packet) != wire.REQUEST.size:
-                return self.END
+                return self.END, 0
             self.fields = wire.REQUEST.unpack(packet)
             op = self.fields[0]
             if op == wire.CLOSE:
-                return self.END
+                return self.END, 0
             if op == wire.KILL:
                 continue
             try:
@@ -52,11 +49,11 @@ class PythonRunner(Runner):
             except OSError as error:
                 role, reply = None, [0, error.errno or errno.EIO, *[0] * 8]
             if role is not None:
-                return role
+                return role, self.fields[2]
             try:
                 self.channel.send(wire.REPLY.pack(*reply))
             except OSError:
-                return self.END
+                return self.END, 0
 
     def _clone(self, flags):
         """-> (pid, pidfd): 0 in the child"""
@@ -135,7 +132,7 @@ class PythonRunner(Runner):
                 return said
 
     def _drain(self, reader, i, lengths):
-        while lengths[i] <= self.fields[11]:
+        while lengths[i] <= self.fields[10]:
             try:
                 moved = os.splice(
                     reader, self.outputs[i], CHUNK, offset_dst=lengths[i], flags=os.SPLICE_F_NONBLOCK
@@ -148,11 +145,11 @@ class PythonRunner(Runner):
         return True
 
     def _isolate(self, writers):
-        _, flags, _, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, tmpfs = self.fields
+        _, flags, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, tmpfs = self.fields
         try:
             os.setsid()
             self._mount(b"tmpfs", b"/tmp", NOSUID | NODEV, tmpfs.rstrip(b"\0"))
-            self._mount(b"proc", b"/proc", NOSUID | NODEV | NOEXEC, b"subset=pid")
+            self._mount(b"proc", b"/proc", RDONLY | NOSUID | NODEV | NOEXEC, b"subset=pid")
             os.chdir("/tmp")
             stdin = self.null
             if stdin_length:

@@ -3,9 +3,11 @@
 Nothing here is trusted by anyone outside: from `hand_over` on, this process belongs to the candidate.
 """
 
+import _signal
 import atexit
 import builtins
 import errno
+import itertools
 import json
 import os
 import sys
@@ -16,10 +18,10 @@ import values
 from wire import ANSWERS_FD
 
 
-def prepare(fd, offset, length):
+def prepare(fd, length):
     """Read a program from the input and do all that may be done before the candidate's code: its children, one a
     case, then do as little as possible. -> (Prepared, None), or (None, what is wrong with the source)"""
-    data = os.pread(fd, length, offset)
+    data = os.pread(fd, length, 0)
     line, _, rest = data.partition(b"\n")
     head = json.loads(line)
     files, at = [], head["source"] + head.get("calls", 0)
@@ -42,11 +44,8 @@ def compile_source(source):
     try:
         return compile(source, "main.py", "exec", dont_inherit=True), None
     except SyntaxError as error:
-        return None, {
-            "message": f"{type(error).__name__}: {error.msg}",
-            "line": error.lineno or 0,
-            "column": error.offset or 0,
-        }
+        line, column = place(source, error)
+        return None, {"message": f"{type(error).__name__}: {error.msg}", "line": line, "column": column}
     except ValueError as error:  # null bytes
         return None, {"message": f"SyntaxError: {error}", "line": 0, "column": 0}
     except (RecursionError, MemoryError, OverflowError) as error:
@@ -55,6 +54,23 @@ def compile_source(source):
             "line": 0,
             "column": 0,
         }
+
+
+def place(source, error):
+    """Line and column of a syntax error, in code points: given bytes, the compiler counts bytes."""
+    if not source.isascii():
+        try:
+            compile(source.decode(), "main.py", "exec", dont_inherit=True)
+        except SyntaxError as again:  # the parser counts code points now
+            if again.msg == error.msg:
+                error = again
+        except Exception:
+            pass
+    line, column = max(0, error.lineno or 0), max(0, error.offset or 0)
+    if error.text is None and column:  # it comes from after the parser, and there they are bytes still
+        before = b"".join(source.splitlines()[line - 1 : line])[: column - 1]
+        column = len(before.decode(errors="replace")) + 1
+    return line, column
 
 
 class Prepared:
@@ -78,6 +94,11 @@ class Executable(Prepared):
 
     def hand_over(self):
         self.place_files()
+        for number in (
+            _signal.SIGPIPE,
+            _signal.SIGXFSZ,
+        ):  # the interpreter ignores them; programs do not expect that
+            _signal.signal(number, _signal.SIG_DFL)
         try:
             os.execve(self.argv[0], self.argv, ENVIRONMENT)
         except OSError as error:
@@ -147,17 +168,57 @@ def finish(namespace, status):
         if len(threading._active) > 1 or threading._threading_atexits:
             threading._shutdown()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        namespace.clear()  # files left open are flushed by their finalizers
-        sys.stdout.flush()
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         status = 120
+    status = flush(sys.stdout, status)
     try:
-        sys.stderr.flush()
-    except BaseException:
-        pass
+        clear(namespace)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    status = flush(sys.stdout, status)
+    for stream in (sys.__stdout__, sys.stderr):  # the first was perhaps replaced while it held something
+        try:
+            stream.flush()
+        except BaseException:
+            pass
     return status
+
+
+def flush(stream, status):
+    """-> the exit status after it"""
+    try:
+        if stream is not None and not is_closed(stream):
+            stream.flush()
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 120
+    return status
+
+
+def is_closed(stream):
+    try:
+        return stream.closed
+    except BaseException:
+        return False
+
+
+def clear(namespace):
+    """Drop what has a finalizer (an open file is flushed) while all that it may use is there, then the rest."""
+    names = [name for name in namespace if name[:2] != "__"]
+    for name in names:
+        if has_finalizer(namespace.get(name)):
+            namespace.pop(name, None)
+    if names:
+        namespace.clear()
+
+
+def has_finalizer(value):
+    if type(value) in (list, tuple, set):
+        return any(hasattr(type(item), "__del__") for item in itertools.islice(value, 10))
+    if type(value) is dict:
+        return any(hasattr(type(item), "__del__") for item in itertools.islice(value.values(), 10))
+    return hasattr(type(value), "__del__") or type(value) is types.GeneratorType
 
 
 class Calls(PythonCode):
@@ -183,7 +244,7 @@ class Calls(PythonCode):
             send({"import": values.exception(error)})
             return finish(self.namespace, 1)
         for line in self.calls.split(b"\n"):
-            send(answer(self.module, self.entry, values.with_deep_recursion(json.loads, line)))
+            send(answer(self.module, self.entry, values.parse(line)))
         sys.stdout.flush()
         sys.stderr.flush()
         return 0
@@ -199,7 +260,10 @@ def answer(module, entry, call):
         if method:
             target = getattr(target(), method)
         result = target(*arguments, **keywords)
+        values.converted.clear()
         reply = {"value": values.with_deep_recursion(values.encode, result)}
+        if values.converted:
+            reply["converted"] = values.converted[0]
     except values.Opaque as error:
         reply = {"opaque": str(error)}
     except BaseException as error:
@@ -213,7 +277,12 @@ def answer(module, entry, call):
     return reply
 
 
+ENCODER = json.JSONEncoder(
+    ensure_ascii=False
+)  # an answer has a limit, and escapes double the length of most text
+
+
 def send(reply):
-    data = values.with_deep_recursion(json.dumps, reply).encode() + b"\n"
+    data = values.with_deep_recursion(ENCODER.encode, reply).encode() + b"\n"
     while data:
         data = data[os.write(ANSWERS_FD, data) :]

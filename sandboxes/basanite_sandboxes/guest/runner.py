@@ -16,15 +16,18 @@ def make_runner(numbers, library, libc, check):
 
 
 class Runner:
-    """`serve()` returns END when the server is gone, RUN in an isolated child and OPEN in a child that is to prepare
-    a program; `program_place()` then says where in the input the program lies."""
+    """`serve()` returns (END, 0) when the server is gone, (RUN, length of the program) in an isolated child and
+    (OPEN, length of the program) in a child that is to prepare one."""
 
     END, RUN, OPEN = 0, 1, 2
 
     def __init__(self, numbers):
         self.sock, self.input, self.filter, self.out, self.err, self.answers, self.stage = numbers
-        self.code = os.pread(self.filter, 1 << 18, 0)
+        data = os.pread(self.filter, 1 << 18, 0)
         os.close(self.filter)
+        cell, _ = wire.FILTERS.unpack_from(data)
+        self.cell_filter = data[wire.FILTERS.size : wire.FILTERS.size + cell]
+        self.code = data[wire.FILTERS.size + cell :]
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
 
     def ready(self):
@@ -71,11 +74,8 @@ class NativeRunner(Runner):
             ctypes.cast(ctypes.c_char_p(self.code), ctypes.c_void_p),
             self.stage,
         )
-        self.request = ctypes.create_string_buffer(wire.REQUEST.size)
-        self.arguments = ctypes.byref(self.context), self.request
+        self.argument = ctypes.byref(self.context)
 
     def serve(self):
-        return self.library.cell_serve(*self.arguments)
-
-    def program_place(self):
-        return wire.REQUEST.unpack(self.request.raw)[2:4]
+        result = self.library.cell_serve(self.argument)
+        return result & 3, result >> 2

@@ -19,11 +19,13 @@ in the agent's place until CLOSE. The agent's own reply to OPEN comes when that 
 
 import struct
 
-# op, flags, program offset and length, stdin offset and length, cpu_seconds, processes, file_bytes, open_files,
-# data_bytes, output_bytes, options of the tmpfs
-REQUEST = struct.Struct("=12Q96s")
+# op, flags, length of the program (which begins the input), stdin offset and length, cpu_seconds, processes,
+# file_bytes, open_files, data_bytes, output_bytes, options of the tmpfs
+REQUEST = struct.Struct("=11Q96s")
 # status, error, stage, flags, cpu_us, wall_us, maxrss_kb, lengths of stdout, stderr, answers
 REPLY = struct.Struct("=2q8Q")
+# lengths of the two system-call filters that follow: that of the cell, and that of each run
+FILTERS = struct.Struct("=2Q")
 # stage, error, length of the detail that follows; in a memfd that the agent, the server and, until the candidate's
 # code starts, the child hold
 STAGE = struct.Struct("=3q")

@@ -62,7 +62,8 @@ class CellConfig:
 
     bwrap: str
     interpreter: Interpreter
-    filter: bytes
+    filters: tuple[bytes, bytes]
+    """Of the cell, and of each run on top of it."""
     library: bytes | None
     """cell.c compiled, None without a compiler."""
 
@@ -78,6 +79,8 @@ class _Run:
     stopped: Ended | None = None
     stopped_at: float = 0.0
     preparing: bool = False
+    prepared: bool = False
+    """Run by the child that prepared it, not by the agent."""
 
 
 class Cell:
@@ -91,6 +94,8 @@ class Cell:
         self._config = config
         self._uid = uid
         self._group = group
+        self._init: int | None = None
+        self._opened = False
         self._run: _Run | None = None
         self._packets: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -116,7 +121,9 @@ class Cell:
         numbers = [
             far.fileno(),
             self._input,
-            _memory_file("filter", self._config.filter),
+            _memory_file(
+                "filters", wire.FILTERS.pack(*map(len, self._config.filters)) + b"".join(self._config.filters)
+            ),
             *self._outputs,
             self._stage,
         ]
@@ -160,6 +167,8 @@ class Cell:
         try:
             await asyncio.wait_for(self._receive(), START_SECONDS)
             members = procfs.descendants(self._process.pid)
+            if members:
+                self._init = os.pidfd_open(members[0])
             if self._group is not None:
                 self._group.attach([self._process.pid, *members])
         except BaseException as error:
@@ -179,12 +188,23 @@ class Cell:
             await asyncio.to_thread(self._empty_group, self._group)
             self._group = None
 
+    @property
+    def reusable(self) -> bool:
+        """Whether the next program finds nothing of the last one in it."""
+        return self.alive and self._run is None and not self._opened
+
     def kill(self) -> None:
-        """Begin to end the cell: when bubblewrap dies, the kernel kills its pid namespace."""
+        """Begin to end the cell: with its pid 1 the kernel kills all of its pid namespace, then bubblewrap exits.
+
+        Bubblewrap alone would leave the rest to whoever is their new parent, dying while we go on.
+        """
         if self.alive:
             self.alive = False
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                if self._init is not None:
+                    signal.pidfd_send_signal(self._init, signal.SIGKILL)
+                else:
+                    self._process.kill()
 
     def _empty_group(self, group: Group) -> None:
         until = time.monotonic() + 10
@@ -202,6 +222,9 @@ class Cell:
         loop.remove_reader(self._sock)
         self._process.wait()
         os.close(self._pidfd)
+        if self._init is not None:
+            os.close(self._init)
+            self._init = None
         self._sock.close()
         for fd in (self._input, self._stage, *self._outputs):
             os.close(fd)
@@ -244,7 +267,7 @@ class Cell:
         self._program_length = len(text)
         self._begin(limits)
         assert self._run is not None
-        self._run.preparing = True
+        self._run.preparing = self._opened = True
         try:
             reply = await self._exchange(wire.OPEN, limits, len(text), 0, 0)
             stage = reply[2]
@@ -253,9 +276,10 @@ class Cell:
             if stage == wire.REJECTED:
                 rejection = self._detail()
                 await self._receive()  # the preparing child is gone
-                return rejection
-            # It died while it compiled: the source is to blame, not we.
-            return Rejection("the source cannot be compiled", 0, 0)
+            else:  # It died while it compiled: the source is to blame, not we.
+                rejection = Rejection("the source cannot be compiled", 0, 0)
+            self._opened = False
+            return rejection
         finally:
             self._run = None
 
@@ -267,11 +291,17 @@ class Cell:
     async def close_program(self) -> None:
         """End what `open` began."""
         await self._exchange(wire.CLOSE, Limits(), 0, 0, 0)
+        self._opened = False
 
     async def _run_once(self, limits: Limits, program_length: int, stdin_length: int, flags: int) -> Report:
         self._begin(limits)
         try:
+            assert self._run is not None
+            self._run.prepared = bool(flags & wire.PREPARED)
             reply = await self._exchange(wire.RUN, limits, program_length, stdin_length, flags)
+            if self._run.prepared and reply[2] == 0:
+                self.kill()  # the agent's word that the preparing child died: its run may live on
+                raise CellLost(None)
             return self._report(reply)
         except CellLost:
             if self._out_of_memory():
@@ -283,7 +313,11 @@ class Cell:
     def _begin(self, limits: Limits) -> None:
         cpu, kills = 0.0, 0
         if self._group is not None:
-            self._group.limit_memory(limits.memory_bytes)
+            try:
+                self._group.limit_memory(limits.memory_bytes)
+            except OSError as error:  # more is in use than this limit allows, though nothing runs
+                self.kill()
+                raise CellLost(None) from error
             cpu, kills = self._group.cpu_seconds() or 0.0, self._group.out_of_memory_kills()
         self._run = _Run(limits, time.monotonic(), cpu, kills)
 
@@ -296,7 +330,7 @@ class Cell:
         try:
             self._sock.send(
                 wire.REQUEST.pack(
-                    *(op, flags, 0, program_length, program_length, stdin_length),
+                    *(op, flags, program_length, program_length, stdin_length),
                     # The kernel's own end, past ours, should nobody look.
                     *(
                         math.ceil(limits.cpu_seconds) + 1,
@@ -434,18 +468,18 @@ class Cell:
             self.kill()
         else:
             with contextlib.suppress(OSError):
-                self._sock.send(wire.REQUEST.pack(wire.KILL, *[0] * 11, b""))
+                self._sock.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
 
     def _over_limit(self, run: _Run, elapsed: float) -> Ended | None:
-        members: list[int] = []
+        members: list[int] = []  # without bubblewrap, the agent and the preparing child, which live longer
         total = self._group.cpu_seconds() if self._group is not None else None
         counts_memory = self._group is not None and self._group.counts_memory
         if total is None or not counts_memory or elapsed > run.limits.wall_seconds:
-            members = procfs.descendants(self._process.pid)
-        cpu = total - run.cpu_before if total is not None else procfs.cpu_seconds(members[2:])
+            members = procfs.descendants(self._process.pid)[3 if run.prepared else 2 :]
+        cpu = total - run.cpu_before if total is not None else procfs.cpu_seconds(members)
         if cpu > run.limits.cpu_seconds:
             return Ended.CPU_LIMIT
-        if not counts_memory and procfs.resident_bytes(members[2:]) > run.limits.memory_bytes:
+        if not counts_memory and procfs.uses_more_memory(members, run.limits.memory_bytes):
             return Ended.MEMORY_LIMIT
         if elapsed <= run.limits.wall_seconds:
             return None

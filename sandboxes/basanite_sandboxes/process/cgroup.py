@@ -7,6 +7,7 @@ anything untrusted runs, so the agent's own memory is not counted.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import time
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PREFIX = "basanite-"
+_numbers = itertools.count()
+"""One process may have several pools."""
 _MOUNTS = Path("/proc/self/mounts")
 _OWN = Path("/proc/self/cgroup")
 
@@ -128,13 +131,14 @@ class Control:
     def cpu(self) -> str:
         return f"cgroup-{self.version}" if "" in self.parents or "cpuacct" in self.parents else "proc"
 
-    def make(self, name: str) -> Group | None:
+    def make(self) -> Group | None:
         """Make the group of one cell. None where there are no cgroups."""
         if not self.parents:
             return None
         made = {}
+        number = next(_numbers)
         for controller, parent in self.parents.items():
-            directory = parent / f"{_PREFIX}{os.getpid()}-{name}"
+            directory = parent / f"{_PREFIX}{os.getpid()}-{number}"
             directory.mkdir(exist_ok=True)
             made[controller] = directory
         group = Group(tuple(made.values()), is_v2=self.version == "v2")
@@ -191,7 +195,7 @@ def find_control() -> Control:
 
 def _writable(mount: Path, own: str) -> Path | None:
     for parent in (mount / own, mount):
-        probe = parent / f"{_PREFIX}{os.getpid()}-probe"
+        probe = parent / f"{_PREFIX}{os.getpid()}-probe{next(_numbers)}"
         try:
             probe.mkdir()
         except OSError:

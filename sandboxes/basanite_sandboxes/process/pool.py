@@ -22,6 +22,7 @@ from basanite_sandboxes.spec import (
     PythonProgram,
     Report,
     Sandbox,
+    SandboxError,
     SandboxPool,
     SandboxUnavailable,
 )
@@ -48,9 +49,11 @@ class ProcessPool(SandboxPool):
         self._free_numbers = list(range(self._size))
         self._numbers: dict[Cell, int] = {}
         self._slots = self._size
+        self._dying: set[Cell] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._config: CellConfig | None = None
+        self._closed = False
 
     # Life ------------------------------------------------------------------------------------------------
 
@@ -71,14 +74,19 @@ class ProcessPool(SandboxPool):
             raise SandboxUnavailable("bubblewrap is missing: install the package bubblewrap")
         uid = self._uid_base if os.geteuid() == 0 else None
         interpreter = find_interpreter(self._python, uid)
-        return CellConfig(bwrap, interpreter, seccomp.filter_program(), native.library())
+        return CellConfig(bwrap, interpreter, seccomp.filter_programs(), native.library())
 
     async def close(self) -> None:
+        self._closed = True
         if self._watcher is not None:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
-        for cell in [*self._idle, *self._busy]:
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_exception(SandboxError("the pool is closed"))
+        self._waiting.clear()
+        for cell in list(self._numbers):  # idle, busy, and those that are just being made
             self._discard(cell)
         self._idle.clear()
         while self._closing:
@@ -132,7 +140,7 @@ class ProcessPool(SandboxPool):
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._return_slot()
             raise
 
@@ -162,18 +170,25 @@ class ProcessPool(SandboxPool):
 
     def release(self, cell: Cell) -> None:
         self._busy.discard(cell)
-        if cell.alive:
+        if cell.reusable and not self._closed:
             self._idle.append(cell)
         else:
             self._discard(cell)
 
     async def _make(self, environment: Environment) -> Cell:
         assert self._config is not None
-        while not self._free_numbers:
+        while not self._free_numbers and not self._closed:
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
+        if self._closed:
+            raise SandboxError("the pool is closed")
         number = self._free_numbers.pop()
         uid = self._uid_base + number if os.geteuid() == 0 else None
-        cell = Cell(self._config, environment, uid, self._control.make(str(number)))
+        try:
+            group = self._control.make()
+        except OSError as error:
+            self._free_numbers.append(number)
+            raise SandboxError(f"no cgroup could be made: {error}") from error
+        cell = Cell(self._config, environment, uid, group)
         self._numbers[cell] = number
         try:
             await cell.start()
@@ -188,10 +203,14 @@ class ProcessPool(SandboxPool):
         cell.kill()
 
         async def close() -> None:
-            await cell.close()
-            self._free_numbers.append(self._numbers.pop(cell))
+            try:
+                await cell.close()
+            finally:
+                self._free_numbers.append(self._numbers.pop(cell))
+                self._dying.discard(cell)
 
-        if cell in self._numbers:
+        if cell in self._numbers and cell not in self._dying:
+            self._dying.add(cell)
             task = asyncio.create_task(close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
@@ -200,7 +219,10 @@ class ProcessPool(SandboxPool):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for cell in list(self._busy):
-                cell.look()
+                try:
+                    cell.look()
+                except Exception:
+                    cell.kill()  # whom nobody can watch, nobody can limit
 
 
 class _Lent(Sandbox):

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def descendants(pid: int) -> list[int]:
@@ -30,19 +29,31 @@ def cpu_seconds(pids: list[int]) -> float:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # Bytes: a process may call itself what is no text.
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             total += sum(int(word) for word in fields[11:15])
     return total / _TICKS
 
 
-def resident_bytes(pids: list[int]) -> int:
-    """Anonymous memory of these processes; pages that a fork still shares count in each."""
+def uses_more_memory(pids: list[int], limit: int) -> bool:
+    """Whether these processes together hold more bytes than `limit` in pages that no file backs.
+
+    Shared anonymous memory is among them, which RLIMIT_DATA does not count.
+    """
+    if sum(_sum_of(pid, "status", b"RssAnon:", b"RssShmem:") for pid in pids) <= limit:
+        return False
+    # That counted a page that several share in each of them. The exact count costs more.
+    return sum(_sum_of(pid, "smaps_rollup", b"Pss_Anon:", b"Pss_Shmem:") for pid in pids) > limit
+
+
+def _sum_of(pid: int, file: str, *names: bytes) -> int:
+    """Bytes that the lines of these names tell."""
     total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            _, resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[:3]
-            total += int(resident) - int(shared)
-    return total * _PAGE
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        for line in Path(f"/proc/{pid}/{file}").read_bytes().splitlines():
+            if line.startswith(names):
+                total += int(line.split()[1]) << 10
+    return total
 
 
 def longest_wait_for_core(pids: list[int]) -> float:

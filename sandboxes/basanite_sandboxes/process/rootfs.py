@@ -58,7 +58,7 @@ def root_arguments(interpreter: Interpreter, packages: Path | None, contents: di
     if packages is not None:
         arguments += ["--ro-bind", str(packages), "/environment"]
     for name, fd in contents.items():
-        arguments += ["--perms", "0444", "--ro-bind-data", str(fd), name]
+        arguments += ["--perms", "0444", "--file", str(fd), name]
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     # bubblewrap's root and /dev are tmpfs: writable, they would carry files from run to run.
