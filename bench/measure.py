@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,15 +23,6 @@ class Cost:
 
     cpu_ms: float
     wall_ms: float
-
-
-def children_cost(count: int, work: Callable[[], object]) -> Cost:
-    """What `work` cost per unit in child processes that were waited for; our own part is not counted."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    work()
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(cpu / count * 1e3, wall / count * 1e3)
 
 
 class Server:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import time
 from statistics import median
 
 from basanite_sandboxes.process import ProcessPool
 from basanite_sandboxes.process.procfs import cpu_seconds, descendants
 from basanite_sandboxes.spec import Command, Environment, Limits
-from bench.measure import children_cost
+from bench.bare import measure
 
 PROGRAM = "/usr/bin/true"
 RUNS = 100
@@ -20,12 +19,8 @@ RUNS = 100
 def native_ms(rounds: int) -> dict[str, float]:
     """CPU milliseconds a run: bare, and in a cell with everything around it."""
 
-    def start() -> None:
-        for _ in range(RUNS):
-            subprocess.run([PROGRAM], check=True)
-
-    found = asyncio.run(_in_cell(rounds))
-    return {"bare": median(children_cost(RUNS, start).cpu_ms for _ in range(rounds)), "cell": median(found)}
+    bare = median(measure(RUNS, 1, [PROGRAM])[0] for _ in range(rounds))
+    return {"bare": bare, "cell": median(asyncio.run(_in_cell(rounds)))}
 
 
 async def _in_cell(rounds: int) -> list[float]:

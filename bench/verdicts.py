@@ -5,16 +5,18 @@ A round measures every contender once; the ratio is that of the medians over the
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 from basanite import Client, Item
 from bench import programs
-from bench.measure import Cost, Server, children_cost
+from bench.measure import Cost, Server
 
 BWRAP = shlex.split(
     "bwrap --unshare-all --unshare-user --die-with-parent --new-session --clearenv --cap-drop ALL --uid 1000 "
@@ -29,13 +31,11 @@ Contender = Callable[[], Cost]
 
 def bare(command: list[str], concurrency: int) -> Contender:
     """A process a unit, started by `concurrency` threads."""
-
-    def start(_: int) -> None:
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    measure_apart = [sys.executable, "-m", "bench.bare", str(BARE_UNITS), str(concurrency), *command]
 
     def measure() -> Cost:
-        with ThreadPoolExecutor(concurrency) as threads:
-            return children_cost(BARE_UNITS, lambda: list(threads.map(start, range(BARE_UNITS))))
+        done = subprocess.run(measure_apart, stdout=subprocess.PIPE, check=True)
+        return Cost(*json.loads(done.stdout))
 
     return measure
 

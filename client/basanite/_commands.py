@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from basanite._client import Client
 from basanite._errors import BasaniteError
+from basanite._sync import Client
 
 EXIT_NOT_ALL = 1
 """Something was judged otherwise than it should be, or not judged at all."""
@@ -28,7 +28,7 @@ _Address = Annotated[
     typer.Option(
         "--address",
         envvar="BASANITE_ADDRESS",
-        help='A running server: "host:port" or "unix:/path". Without it, one is started here and stopped after.',
+        help='A running server: "host:port" or "unix:/path". Without it, one is started here.',
     ),
 ]
 

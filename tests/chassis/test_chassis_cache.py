@@ -141,8 +141,12 @@ def test_the_digest_depends_on_nothing_else() -> None:
         use_cache=False,
     )
     assert digester.digest(one) == digester.digest(one) == digester.digest(other)
-    # Fixed: it may not change from release to release unnoticed.
-    assert digester.digest(one) == "4b773b65c4e542e756879814d5f86dc1db2496893d8c9861fb5f7861e5a0dddd"
+
+
+def test_the_digest_changes_with_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Digester(_FULL).digest(_checked())
+    monkeypatch.setattr("basanite_services.chassis.digest.SERVER_VERSION", "another")
+    assert Digester(_FULL).digest(_checked()) != before
 
 
 async def test_an_environment_is_named_by_its_directory_and_resolved_to_a_digest(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""The contract's enums, in both directions. Numbers this version does not know are in none of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from basanite._results import Assurance, FailureReason, Outcome, PartState, Severity
+from basanite.v1 import result_pb2, tasks_pb2
+
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
+
+
+def _table(ours: type[_EnumT], prefix: str, theirs: Sequence[tuple[str, int]]) -> dict[int, _EnumT]:
+    return {number: ours[name.removeprefix(prefix)] for name, number in theirs if number}
+
+
+def _names(theirs: Sequence[tuple[str, int]]) -> dict[str, int]:
+    return {name.removeprefix("POLICY_").lower(): number for name, number in theirs if number}
+
+
+OUTCOMES: Final = _table(Outcome, "OUTCOME_", result_pb2.Outcome.items())
+ASSURANCES: Final = _table(Assurance, "ASSURANCE_", result_pb2.Assurance.items())
+REASONS: Final = _table(FailureReason, "REASON_", result_pb2.Failure.Reason.items())
+STATES: Final = _table(PartState, "STATE_", result_pb2.Part.State.items())
+SEVERITIES: Final = _table(Severity, "SEVERITY_", result_pb2.Diagnostic.Severity.items())
+
+OUTCOME_NUMBERS: Final = {member: number for number, member in OUTCOMES.items()}
+ASSURANCE_NUMBERS: Final = {member: number for number, member in ASSURANCES.items()}
+REASON_NUMBERS: Final = {member: number for number, member in REASONS.items()}
+STATE_NUMBERS: Final = {member: number for number, member in STATES.items()}
+SEVERITY_NUMBERS: Final = {member: number for number, member in SEVERITIES.items()}
+
+TEXT_POLICIES: Final = _names(tasks_pb2.TextComparison.Policy.items())
+VALUE_POLICIES: Final = _names(tasks_pb2.ValueComparison.Policy.items())

@@ -1,0 +1,58 @@
+"""Items and results as the protobuf JSON of the contract, for files of JSON lines."""
+
+from __future__ import annotations
+
+from google.protobuf import json_format
+
+from basanite._convert import check_id, item_from_proto, item_to_proto
+from basanite._errors import ItemFormatError
+from basanite._parse import result_from_proto, result_to_proto
+from basanite._results import Assurance, Result
+from basanite._tasks import Item
+from basanite.v1 import result_pb2, verifier_pb2
+
+
+def item_from_json(text: str | bytes) -> Item:
+    """Raises ItemFormatError if the text is no item that this version knows."""
+    proto = verifier_pb2.Item()
+    _read(text, proto)
+    return item_from_proto(proto)
+
+
+def item_to_json(item: Item) -> str:
+    """On one line. Raises ItemFormatError if the item cannot be converted."""
+    proto = item_to_proto(item, Assurance.SEPARATED)
+    if item.require_assurance is None:
+        proto.ClearField("require_assurance")
+    if item.id:
+        check_id(item.id)
+        proto.id = item.id
+    return _write(proto)
+
+
+def result_from_json(text: str | bytes) -> Result:
+    """Raises ItemFormatError if the text is no result; what it holds is read as from a server."""
+    proto = result_pb2.Result()
+    _read(text, proto)
+    return result_from_proto(proto, proto.id, None)
+
+
+def result_to_json(result: Result) -> str:
+    """On one line."""
+    return _write(result_to_proto(result))
+
+
+def _read(text: str | bytes, proto: verifier_pb2.Item | result_pb2.Result) -> None:
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+        if not decoded.lstrip().startswith("{"):
+            raise ValueError("not a JSON object")
+        json_format.Parse(decoded, proto, max_recursion_depth=64)
+    except (json_format.Error, UnicodeError, RecursionError, ValueError, TypeError, AttributeError) as error:
+        raise ItemFormatError(
+            "", f"must be the JSON of basanite.v1.{proto.DESCRIPTOR.name}: {error}"
+        ) from error
+
+
+def _write(proto: verifier_pb2.Item | result_pb2.Result) -> str:
+    return json_format.MessageToJson(proto, preserving_proto_field_name=True, indent=None, ensure_ascii=False)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_server import Behaviour, FakeServer
+from hypothesis import settings
+
+from basanite import Client
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
+
+FAKE = Path(__file__).with_name("fake_server.py")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BASANITE_ADDRESS", raising=False)
+    monkeypatch.delenv("BASANITE_TOKEN", raising=False)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    path = Path(tempfile.mkdtemp(prefix="bc-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Callable[..., FakeServer]]:
+    """Starts fake servers in this process: serve(max_batch_items=5, ...)."""
+    servers: list[FakeServer] = []
+
+    def start(**behaviour: object) -> FakeServer:
+        server = FakeServer(f"unix:{folder}/{len(servers)}.sock", Behaviour(**behaviour)).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(serve: Callable[..., FakeServer]) -> FakeServer:
+    return serve()
+
+
+@pytest.fixture
+def client(server: FakeServer) -> Iterator[Client]:
+    with Client(server.address) as client:
+        yield client
+
+
+class ServerProcess:
+    """A fake server in a process of its own, which can be killed and started again."""
+
+    def __init__(self, address: str, **behaviour: object) -> None:
+        self.address = address
+        self._behaviour = json.dumps(behaviour)
+        self.process: subprocess.Popen[str]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, os.fspath(FAKE), self.address, "--behaviour", self._behaviour],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().startswith("up ")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.wait()
+
+    def wait(self) -> None:
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def server_process(folder: Path) -> Iterator[ServerProcess]:
+    server = ServerProcess(f"unix:{folder}/process.sock")
+    yield server
+    server.kill()
