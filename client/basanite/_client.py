@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, M
 from typing import Self
 
 from basanite._batch import verify_batch
+from basanite._direct import verify_directly
 from basanite._errors import ConfigurationError, ConnectionFailed
 from basanite._local import START_SECONDS, LocalServer
 from basanite._results import Assurance, Result
@@ -137,9 +138,9 @@ class AsyncClient:
         a deadline for a minute.
 
         deadline_seconds: time for all of it. Items without a verdict by then get DEADLINE Failures, and the
-        server     stops working on them.
+            server stops working on them.
         on_progress: called with the number of Results that are there and the number of items, in the event
-        loop;     what it raises ends the call.
+            loop; what it raises ends the call.
         require_assurance: the least that verdicts must have where the item does not say.
 
         Cancelling ends the items' runs on the server. Raises ConnectionFailed within 5 seconds if there
@@ -164,10 +165,10 @@ class AsyncClient:
         """Judge items while they are still being made; Results come as they are ready, in any order.
 
         items: a list, an asynchronous iterable, or any iterable; the latter is iterated in a thread, so that
-        it may     block. No more are taken than the server, and the consumer of the Results, can keep up
-        with. Ids must be     unique among the items in flight.
+            it may block. No more are taken than the server, and the consumer of the Results, can keep up
+            with. Ids must be unique among the items in flight.
         deadline_seconds: time for all of it. At its end no more items are taken, and those in flight get
-        DEADLINE     Failures.
+            DEADLINE Failures.
 
         Leaving the iteration early abandons the items in flight. Errors as in verify_batch, and what `items`
         raises.
@@ -179,6 +180,14 @@ class AsyncClient:
                     yield result
         finally:
             await stream.close()
+
+    def _verify_directly(
+        self, item: Item, deadline_seconds: float | None, require_assurance: Assurance | None
+    ) -> Result | None:
+        """For the synchronous client: see _direct."""
+        return verify_directly(
+            self._transport, item, _seconds(deadline_seconds), self._required(require_assurance)
+        )
 
     def _open_stream(
         self,

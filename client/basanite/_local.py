@@ -135,6 +135,7 @@ class LocalServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                bufsize=0,  # raw files: no locks that a fork could copy while they are held
                 env=self._environment(),
                 start_new_session=True,  # Ctrl-C is for us; the server is stopped in order
             )
@@ -152,7 +153,7 @@ class LocalServer:
     def _read(self, stream: IO[bytes]) -> None:
         """Keep the last of what the server writes; unread, the pipe would fill and block it."""
         with stream:
-            while data := stream.read1(65536):  # type: ignore[attr-defined]
+            while data := stream.read(65536):
                 self._tail = (self._tail + data)[-_TAIL_BYTES:]
 
     def _disown(self) -> None:
@@ -161,5 +162,4 @@ class LocalServer:
         if process is not None:
             process.returncode = 0  # not our child: nothing to wait for or to warn about
             if process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    os.close(process.stdin.fileno())
+                process.stdin.close()

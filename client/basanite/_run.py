@@ -217,6 +217,8 @@ class Run(ABC):
             timer.cancel()
         self._timers.clear()
         self._deadlines.clear()
+        if self.finished.done() and not self.finished.cancelled():
+            self.finished.exception()  # seen, even if another error came first
 
     # Deadlines
 

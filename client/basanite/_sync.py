@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
@@ -17,6 +18,7 @@ from basanite._fork import PerProcess
 from basanite._local import LocalServer
 from basanite._results import Assurance, Result
 from basanite._server_info import ServerInfo
+from basanite._stream import Stream
 from basanite._tasks import Item
 
 _T = TypeVar("_T")
@@ -27,6 +29,7 @@ class _LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._closing: asyncio.Task[None] | None = None  # kept, for tasks are held weakly by their loop
         self._thread = threading.Thread(target=self._run, name="basanite-client", daemon=True)
         self._thread.start()
 
@@ -34,11 +37,19 @@ class _LoopThread:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in this thread."""
+        return threading.current_thread() is self._thread
+
     def call(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine there and wait for it. If waiting is interrupted (Ctrl-C), it is cancelled."""
         if self.loop.is_closed():
             work.close()
             raise ClientClosed("the client was closed")
+        if self.is_current:
+            work.close()
+            raise RuntimeError("a callback of a Client must not wait for the same Client")
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()
@@ -48,9 +59,18 @@ class _LoopThread:
             future.cancel()
             raise
 
+    def close_stream(self, stream: Stream) -> None:
+        """End a stream, also from a garbage collection in the thread itself."""
+        if self.loop.is_closed():
+            return
+        if self.is_current:
+            self._closing = self.loop.create_task(stream.close())
+        else:
+            self.call(stream.close())
+
     def stop(self) -> None:
         """Cancel what still runs there, and end the thread."""
-        if self.loop.is_closed() or threading.current_thread() is self._thread:
+        if self.loop.is_closed() or self.is_current:
             return
         with contextlib.suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(_cancel_all(), self.loop).result(5.0)
@@ -159,7 +179,15 @@ class Client:
         require_assurance: Assurance | None = None,
     ) -> Result:
         """See AsyncClient.verify."""
-        return self._loops.get().call(
+        thread = self._loops.get()
+        if not thread.is_current:
+            began = time.monotonic()
+            result = self._async._verify_directly(item, deadline_seconds, require_assurance)
+            if result is not None:
+                return result
+            if deadline_seconds is not None:
+                deadline_seconds = max(0.0, deadline_seconds - (time.monotonic() - began))
+        return thread.call(
             self._async.verify(item, deadline_seconds=deadline_seconds, require_assurance=require_assurance)
         )
 
@@ -191,7 +219,7 @@ class Client:
         """See AsyncClient.stream. `items` is iterated in another thread."""
         thread = self._loops.get()
 
-        async def start() -> Any:
+        async def start() -> Stream:
             return self._async._open_stream(items, deadline_seconds, require_assurance)
 
         stream = thread.call(start())
@@ -199,5 +227,4 @@ class Client:
             while results := thread.call(stream.take()):
                 yield from results
         finally:
-            if not thread.loop.is_closed():
-                thread.call(stream.close())
+            thread.close_stream(stream)

@@ -115,6 +115,8 @@ class Call(Generic[_MessageT]):
 
     async def take(self) -> list[_MessageT]:
         """Wait for messages and return those that are here; [] at the end. Raises RpcFailed."""
+        if self._arrived:
+            await asyncio.sleep(0)  # however fast they come, others have their turn
         while True:
             self._posted = False
             if self._arrived:
@@ -349,6 +351,17 @@ class Transport:
             return _StreamCall(link.verify_batch(request, timeout=seconds, metadata=self._metadata))
         except ValueError as error:  # closed meanwhile
             raise ClientClosed("the client was closed") from error
+
+    def call(self, request: bytes, seconds: float | None) -> verifier_pb2.VerifyBatchResponse | None:
+        """Make a Verify call and wait for it in this thread. `request` is a VerifyRequest. None if it fails."""
+        link = self._links.get()
+        try:
+            response: verifier_pb2.VerifyBatchResponse = link.verify(
+                request, timeout=seconds, metadata=self._metadata
+            )
+        except (grpc.RpcError, ValueError):
+            return None
+        return response
 
     def start_stream(self, on_sent: Callable[[], None]) -> DuplexCall:
         """Start a VerifyStream call, whose messages are VerifyStreamRequests; for `on_sent` see DuplexCall.

@@ -234,6 +234,8 @@ def _scalars_text(values: list[Any] | tuple[Any, ...]) -> str | None:
 
 
 def _write_list(value: list[Any]) -> tuple[str, _Frame | None]:
+    if len(value) > MAX_BYTES:
+        raise ValueFormatError(_TOO_LONG)
     text = _scalars_text(value)
     if text is not None:
         return text, None
@@ -241,6 +243,8 @@ def _write_list(value: list[Any]) -> tuple[str, _Frame | None]:
 
 
 def _write_tuple(value: tuple[Any, ...]) -> tuple[str, _Frame | None]:
+    if len(value) > MAX_BYTES:
+        raise ValueFormatError(_TOO_LONG)
     text = _scalars_text(value)
     if text is not None:
         return f'{{"$tuple":{text}}}', None

@@ -53,7 +53,13 @@ class Behaviour:
 class FakeServer:
     """Runs in a thread of its own, in this process."""
 
-    def __init__(self, address: str, behaviour: Behaviour | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        behaviour: Behaviour | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        self.credentials = credentials
         self.asked = address
         self.address = address
         self.behaviour = behaviour or Behaviour()
@@ -86,7 +92,10 @@ class FakeServer:
                 options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
             )
             verifier_pb2_grpc.add_VerifierServiceServicer_to_server(_Service(self), self._server)
-            port = self._server.add_insecure_port(self.asked)
+            if self.credentials is None:
+                port = self._server.add_insecure_port(self.asked)
+            else:
+                port = self._server.add_secure_port(self.asked, self.credentials)
             if not self.asked.startswith("unix:"):
                 self.address = f"{self.asked.rsplit(':', 1)[0]}:{port}"
             await self._server.start()

@@ -68,6 +68,18 @@ def test_the_synchronous_client_works_inside_an_event_loop(client: Client) -> No
     assert asyncio.run(main())
 
 
+def test_waiting_for_a_client_in_its_own_callback_is_an_error_and_no_deadlock(client: Client) -> None:
+    with pytest.raises(RuntimeError, match="callback"):
+        client.verify_batch([item()], on_progress=lambda done, total: client.verify(item()))
+
+
+def test_a_stream_that_is_dropped_is_closed(client: Client, server: FakeServer) -> None:
+    results = client.stream([item("pass"), item("hang")])
+    assert next(results).passed
+    del results
+    assert server.cancelled.wait(5)
+
+
 def test_a_client_that_is_dropped_leaves_no_thread(server: FakeServer) -> None:
     import gc
     import threading

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -305,6 +307,22 @@ def test_an_address_is_needed_and_is_no_url() -> None:
 def test_tcp_works(serve: Serve) -> None:
     with FakeServer("127.0.0.1:0") as server, Client(server.address) as client:
         assert client.verify(item()).passed
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_tls_works_and_a_certificate_that_is_not_trusted_is_an_error(folder: Path) -> None:
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    command = ["openssl", *request.split(), *names, "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    with FakeServer("127.0.0.1:0", credentials=credentials) as server:
+        server.behaviour.token = "secret"
+        with Client(server.address, tls_ca=certificate, token="secret") as client:
+            assert client.verify(item()).passed
+        with Client(server.address, tls=True) as client, pytest.raises(ConnectionFailed):
+            client.verify(item(), deadline_seconds=0.3)
 
 
 def test_what_a_server_says_about_itself_is_told(client: Client) -> None:
