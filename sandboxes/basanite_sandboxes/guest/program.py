@@ -172,11 +172,11 @@ def finish(namespace, status):
         sys.excepthook(type(error), error, error.__traceback__)
         status = 120
     status = flush(sys.stdout, status)
+    sys.stdout = sys.__stdout__  # one of the candidate's own may need globals that are gone after this
     try:
         clear(namespace)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
-    status = flush(sys.stdout, status)
     for stream in (sys.__stdout__, sys.stderr):  # the first was perhaps replaced while it held something
         try:
             stream.flush()
@@ -244,9 +244,10 @@ class Calls(PythonCode):
             send({"import": values.exception(error)})
             return finish(self.namespace, 1)
         for line in self.calls.split(b"\n"):
-            send(answer(self.module, self.entry, values.parse(line)))
-        sys.stdout.flush()
-        sys.stderr.flush()
+            call = values.parse(line)
+            send(answer(self.module, self.entry, call), call["after"])
+        flush(sys.stdout, 0)
+        flush(sys.stderr, 0)
         return 0
 
 
@@ -277,12 +278,14 @@ def answer(module, entry, call):
     return reply
 
 
-ENCODER = json.JSONEncoder(
-    ensure_ascii=False
-)  # an answer has a limit, and escapes double the length of most text
+# An answer has a limit, and escapes double the length of most text.
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def send(reply):
+def send(reply, after=False):
+    """`after`: the arguments after the call are judged, too."""
     data = values.with_deep_recursion(ENCODER.encode, reply).encode() + b"\n"
+    if len(data) > values.MAX_BYTES and not after and reply.pop("after", None) is not None:
+        data = values.with_deep_recursion(ENCODER.encode, reply).encode() + b"\n"
     while data:
         data = data[os.write(ANSWERS_FD, data) :]

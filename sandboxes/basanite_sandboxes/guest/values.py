@@ -10,6 +10,7 @@ import types
 from collections import abc
 
 MAX_DEPTH = 1000
+MAX_BYTES = 4 << 20
 SAFE_INT = 2**53
 MAX_BITS = 332_192
 

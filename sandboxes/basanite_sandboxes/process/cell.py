@@ -34,6 +34,7 @@ from basanite_sandboxes.spec import (
     SandboxUnavailable,
 )
 
+AGENT = "/basanite/agent.py"
 START_SECONDS = 60.0
 STOP_SECONDS = 1.0
 """How long a stopped run may take to be gone before its cell is destroyed."""
@@ -100,6 +101,7 @@ class Cell:
         self._packets: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._exited: asyncio.Future[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     # Life ------------------------------------------------------------------------------------------------
 
@@ -134,7 +136,7 @@ class Cell:
         command = [
             self._config.bwrap,
             *root_arguments(self._config.interpreter, self.environment.path, contents),
-            *(str(self._config.interpreter.executable), "-s", "-S", "/basanite/agent.py"),
+            *(str(self._config.interpreter.executable), "-s", "-S", AGENT),
             *map(str, numbers),
             "/basanite/cell.so" if self._config.library is not None else "",
             *self.environment.preload,
@@ -180,7 +182,12 @@ class Cell:
             os.close(stderr_reader)
 
     async def close(self) -> None:
-        """End the cell and whatever runs in it; returns once the kernel has nothing left of it."""
+        """End the cell and whatever runs in it; returns once the kernel has nothing left of it. May be called often."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
         self.kill()
         if self._exited is not None:
             await self._exited
@@ -204,7 +211,18 @@ class Cell:
                 if self._init is not None:
                     signal.pidfd_send_signal(self._init, signal.SIGKILL)
                 else:
-                    self._process.kill()
+                    self._kill_while_starting()
+
+    def _kill_while_starting(self) -> None:
+        """Bubblewrap's child asks to die with it only late: until then it would wait for its parent for ever."""
+        self._process.send_signal(
+            signal.SIGSTOP
+        )  # it starts nothing more, so that we find all that it started
+        procfs.wait_until_stopped(self._process.pid)
+        for pid in procfs.descendants(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.kill()
 
     def _empty_group(self, group: Group) -> None:
         until = time.monotonic() + 10
@@ -479,6 +497,8 @@ class Cell:
         cpu = total - run.cpu_before if total is not None else procfs.cpu_seconds(members)
         if cpu > run.limits.cpu_seconds:
             return Ended.CPU_LIMIT
+        if self._out_of_memory():  # of one process; the others may wait for it for ever
+            return Ended.MEMORY_LIMIT
         if not counts_memory and procfs.uses_more_memory(members, run.limits.memory_bytes):
             return Ended.MEMORY_LIMIT
         if elapsed <= run.limits.wall_seconds:

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from basanite_sandboxes.process import cgroup, native, seccomp
-from basanite_sandboxes.process.cell import LOOK_SECONDS, Cell, CellConfig, CellLost
+from basanite_sandboxes.process import cgroup, native, procfs, seccomp
+from basanite_sandboxes.process.cell import AGENT, LOOK_SECONDS, Cell, CellConfig, CellLost
 from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import (
     Ended,
@@ -60,6 +61,7 @@ class ProcessPool(SandboxPool):
     async def start(self) -> None:
         self._config = await asyncio.to_thread(self._prepare)
         self._control = await asyncio.to_thread(cgroup.find_control)
+        _sweep_orphans()
         self._watcher = asyncio.create_task(self._watch())
         try:
             default = Environment()
@@ -162,8 +164,6 @@ class ProcessPool(SandboxPool):
                     return cell
                 self._discard(cell)
                 break
-        if not self._free_numbers and self._idle:
-            self._discard(self._idle.pop(0))  # the one that was idle longest
         cell = await self._make(environment)
         self._busy.add(cell)
         return cell
@@ -178,6 +178,8 @@ class ProcessPool(SandboxPool):
     async def _make(self, environment: Environment) -> Cell:
         assert self._config is not None
         while not self._free_numbers and not self._closed:
+            if self._idle:
+                self._discard(self._idle.pop(0))  # the one that was idle longest
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
         if self._closed:
             raise SandboxError("the pool is closed")
@@ -296,3 +298,11 @@ def _lost(reason: Ended, limits: Limits) -> Report:
     cpu = limits.cpu_seconds if reason is Ended.CPU_LIMIT else 0.0
     wall = limits.wall_seconds if reason is Ended.WALL_LIMIT else 0.0
     return Report(reason, None, None, b"", b"", b"", cpu, wall, 0)
+
+
+def _sweep_orphans() -> None:
+    """End what servers left that were killed in the very moment in which a cell of theirs was starting: a child of
+    bubblewrap that waits for its parent for ever."""
+    for pid in procfs.orphaned_inits(AGENT.encode()):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)

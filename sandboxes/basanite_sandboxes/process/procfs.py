@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -21,6 +22,33 @@ def descendants(pid: int) -> list[int]:
                     children = [int(word) for word in (task / "children").read_text().split()]
                     found += children
                     waiting += children
+    return found
+
+
+def wait_until_stopped(pid: int) -> None:
+    """After SIGSTOP: until the process is stopped or dead, at most 50 ms."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        except OSError:
+            return
+        if state in (b"T", b"Z", b"X"):
+            return
+        time.sleep(0.0005)
+
+
+def orphaned_inits(word: bytes) -> list[int]:
+    """Processes that are pid 1 of a namespace, have lost the parent that made it, and whose command line has this
+    word."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, KeyError):
+                status = dict(line.split(b":", 1) for line in (entry / "status").read_bytes().splitlines())
+                pids = status[b"NSpid"].split()
+                is_orphan = status[b"PPid"].split() == [b"1"] and len(pids) > 1 and pids[-1] == b"1"
+                if is_orphan and word in (entry / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
     return found
 
 
