@@ -4,7 +4,10 @@ set -eu
 
 missing=""
 command -v bwrap >/dev/null || missing="$missing bubblewrap"
-ls /usr/lib/*/libseccomp.so.2 /lib/*/libseccomp.so.2 /usr/lib64/libseccomp.so.2 >/dev/null 2>&1 || missing="$missing libseccomp2"
+set -- /usr/lib/*/libseccomp.so.2 /lib/*/libseccomp.so.2 /usr/lib64/libseccomp.so.2 /usr/lib/libseccomp.so.2
+seccomp=
+for file; do [ ! -e "$file" ] || seccomp=found; done
+[ -n "$seccomp" ] || missing="$missing libseccomp2"
 # Compiles one small file of the sandbox; without it, runs cost more.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 /usr/bin/python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"

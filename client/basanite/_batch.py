@@ -51,6 +51,7 @@ class _Batch(Run):
         self._results: list[Result | None] = [None] * len(items)
         self._on_progress = on_progress
         self._reported = 0
+        self._callback_error: Exception | None = None
         self._delivered = 0
         self._ready: deque[Entry] = deque()
         self._workers: set[asyncio.Task[None]] = set()
@@ -72,6 +73,8 @@ class _Batch(Run):
                 if self._closing:
                     await asyncio.wait(self._closing)
             self._report()
+            if self._callback_error is not None:  # it came after the last result
+                raise self._callback_error
         finally:
             self.release()
             for worker in self._workers:
@@ -120,9 +123,14 @@ class _Batch(Run):
         self._delivered += 1
 
     def _report(self) -> None:
-        if self._on_progress is not None and self._delivered > self._reported:
-            self._reported = self._delivered
+        if self._on_progress is None or self._delivered == self._reported or self._callback_error is not None:
+            return
+        self._reported = self._delivered
+        try:
             self._on_progress(self._delivered, len(self._items))
+        except Exception as error:
+            self._callback_error = error
+            self.stop(error)
 
     def settled(self, entry: Entry) -> None:
         pass

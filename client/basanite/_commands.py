@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from basanite._errors import BasaniteError
+from basanite._errors import BasaniteError, ConfigurationError, LocalServerFailed
 from basanite._sync import Client
 
 EXIT_NOT_ALL = 1
 """Something was judged otherwise than it should be, or not judged at all."""
+EXIT_USAGE = 2
+"""What was asked for makes no sense, or lacks a package."""
 EXIT_NO_SERVER = 3
 """There is no server, or it does not answer."""
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+_PLAIN_WIDTH, _PLAIN_HEIGHT = 120, 25  # of what goes to a file or pipe
 
 app = typer.Typer(
     name="basanite",
@@ -39,7 +49,7 @@ def demo(address: _Address = None) -> None:
     from basanite.demo import run_demo
 
     with _connected(address) as client:
-        raise typer.Exit(0 if run_demo(client, Console()) else EXIT_NOT_ALL)
+        raise typer.Exit(0 if run_demo(client, _console()) else EXIT_NOT_ALL)
 
 
 @app.command(
@@ -50,24 +60,40 @@ def serve(context: typer.Context) -> None:
     try:
         from basanite_services.chassis.main import run
     except ModuleNotFoundError as error:
-        _stop(f"serving needs more packages ({error.name} is missing): pip install 'basanite[server]'", 2)
+        _stop(
+            f"serving needs more packages ({error.name} is missing): pip install 'basanite[server]'",
+            EXIT_USAGE,
+        )
     raise typer.Exit(run(None, context.args))
 
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="Items, one JSON object a line (docs/items.md).", exists=True)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Results, one JSON object a line.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Items, one JSON object a line (docs/items.md).", exists=True, dir_okay=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Results, one JSON object a line.", dir_okay=False)
+    ],
     address: _Address = None,
 ) -> None:
     """Judge the items of a file. Run again after a stop, it goes on where it stopped.
 
     Exit status: 0 if every item has a verdict, 1 if some could not be judged, 2 for bad usage, 3 without a server.
     """
-    from basanite._verify_file import verify_file
+    from basanite._verify_file import FileVerification, UnusableFile
 
+    try:
+        verification = FileVerification(file, output)
+    except (OSError, UnusableFile) as error:
+        _stop(str(error), EXIT_USAGE)
     with _connected(address) as client:
-        raise typer.Exit(0 if verify_file(client, file, output, Console(stderr=True)) else EXIT_NOT_ALL)
+        try:
+            judged = verification.run(client, _console(stderr=True))
+        except OSError as error:  # the disk is full
+            _stop(f"{output}: {error}", EXIT_NOT_ALL)
+        raise typer.Exit(0 if judged else EXIT_NOT_ALL)
 
 
 @app.command()
@@ -75,33 +101,43 @@ def doctor() -> None:
     """Say what this machine can do, and what to do about what it cannot."""
     try:
         from basanite._doctor import show_doctor
+
+        works = show_doctor(_console())
     except ModuleNotFoundError as error:
-        _stop(f"the doctor needs more packages ({error.name} is missing): pip install 'basanite[server]'", 2)
-    raise typer.Exit(0 if show_doctor(Console()) else EXIT_NOT_ALL)
+        _stop(
+            f"the doctor needs more packages ({error.name} is missing): pip install 'basanite[server]'",
+            EXIT_USAGE,
+        )
+    except KeyboardInterrupt:
+        _stop("interrupted", EXIT_INTERRUPTED)
+    raise typer.Exit(0 if works else EXIT_NOT_ALL)
 
 
-class _connected:
+@contextlib.contextmanager
+def _connected(address: str | None) -> Iterator[Client]:
     """A client, and one clear line instead of a traceback where there is no server."""
-
-    def __init__(self, address: str | None) -> None:
-        self._address = address
-
-    def __enter__(self) -> Client:
-        try:
-            self._client = Client(self._address) if self._address else Client.local()
-        except BasaniteError as error:
-            _stop(str(error), EXIT_NO_SERVER)
-        return self._client
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        self._client.close()
-        if isinstance(error, BasaniteError):
-            _stop(str(error), EXIT_NO_SERVER)
-        if isinstance(error, KeyboardInterrupt):
-            # Everything that was written stays; os._exit is not needed, the server is stopped.
-            raise typer.Exit(130)
+    # As orderly as Ctrl-C: the server is stopped, and its directory goes.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        with Client(address) if address else Client.local() as client:
+            yield client
+    except ConfigurationError as error:
+        _stop(str(error), EXIT_USAGE)
+    except LocalServerFailed as error:
+        _stop(f"{error}\n`basanite doctor` says what this machine lacks.", EXIT_NO_SERVER)
+    except BasaniteError as error:
+        _stop(str(error), EXIT_NO_SERVER)
+    except KeyboardInterrupt:
+        _stop("interrupted", EXIT_INTERRUPTED)
 
 
-def _stop(message: str, status: int) -> None:
+def _console(stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(stderr=stderr, width=_PLAIN_WIDTH, height=_PLAIN_HEIGHT)
+
+
+def _stop(message: str, status: int) -> NoReturn:
     typer.echo(f"basanite: {message}", err=True)
     raise typer.Exit(status)

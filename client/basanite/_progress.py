@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextlib.contextmanager
-def progress(console: Console, label: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
+def progress(console: Console, label: str, total: int | None) -> Iterator[Callable[[int, int | None], None]]:
     """Yields what a batch calls with (done, total)."""
     if not console.is_terminal:
         yield lambda done, total: None

@@ -1,13 +1,13 @@
 """`basanite verify`: items of a file in, results appended to another, resumable.
 
-An item without an id gets "line-N", so that a second run knows it again. Results of a former run are kept,
-except Failures that may be retried and a last line that was cut off.
+Every line gets exactly one result, under an id of its own: the item's, or "line-N" for an item without one and
+for a line that is refused because its id came before. Verdicts of a former run are kept; what it could not judge,
+and a last line that was cut off, is judged again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,90 +24,142 @@ from basanite._results import Failure, FailureReason, Result
 from basanite._sync import Client
 from basanite._tasks import Item
 
+_MAX_ID_BYTES = 256
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _Write: TypeAlias = Callable[[Result], None]
 
 
-def verify_file(client: Client, file: Path, output: Path, console: Console) -> bool:
-    """Judge the items of `file` that `output` does not have yet. -> whether every item has a verdict"""
-    summary = _Summary()
-    done = _keep_finished(output, summary)
-    if done:
-        console.print(f"{len(done)} results of a former run are kept.")
-    total = sum(1 for line in file.open("rb") if line.strip())
-    with output.open("a", encoding="utf-8") as results, progress(console, "judged", total) as advance:
-        lock = threading.Lock()  # the client reads the items in a thread of its own
+class UnusableFile(Exception):
+    """The results cannot be written where they should be. Says why."""
 
-        def write(result: Result) -> None:
-            with lock:
-                results.write(result.to_json() + "\n")
-                results.flush()
-                summary.add(result)
-                advance(summary.count, total)
 
-        with file.open("rb") as lines:
-            for result in client.stream(_items(lines, done, write)):
-                write(result)
-    console.print(summary.table())
-    return not summary.failures
+class FileVerification:
+    """The items of a file that have no verdict in another one yet."""
+
+    def __init__(self, file: Path, output: Path) -> None:
+        """Reads and tidies `output`, if there is one. Raises OSError and UnusableFile."""
+        self._file = file
+        self._output = output
+        self._summary = _Summary()
+        with file.open("rb"):
+            pass  # an error that belongs here, not after a server was started
+        self._done = _keep_verdicts(file, output, self._summary)
+
+    def run(self, client: Client, console: Console) -> bool:
+        """Judge them. -> whether every item has a verdict. Raises OSError."""
+        if self._done:
+            console.print(f"{len(self._done)} verdicts of a former run are kept.")
+        total = _count_lines(self._file)
+        with (
+            self._output.open("a", encoding="utf-8") as results,
+            progress(console, "judged", total) as advance,
+        ):
+            lock = threading.Lock()  # the client reads the items in a thread of its own
+
+            def write(result: Result) -> None:
+                with lock:
+                    results.write(result.to_json() + "\n")
+                    results.flush()
+                    self._summary.add(result)
+                    advance(self._summary.count, total)
+
+            with self._file.open("rb") as lines:
+                for result in client.stream(_items(lines, self._done, write)):
+                    write(result)
+        self._summary.show(console)
+        return not self._summary.failures
+
+
+def _count_lines(file: Path) -> int | None:
+    if not file.is_file():  # a pipe can be read once
+        return None
+    with file.open("rb") as lines:
+        return sum(1 for line in lines if line.strip())
 
 
 def _items(lines: IO[bytes], done: set[str], refuse: _Write) -> Iterator[Item]:
     """The items to send. A line that is none is refused on the spot, and so is an id that came before."""
-    seen: set[str] = set()
+    taken: set[str] = set()
     for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
         if not line.strip():
             continue
-        fallback = f"line-{number}"
+        item: Item | None = None
+        field = rule = ""
         try:
             item = Item.from_json(line)
+            given = item.id
         except ItemFormatError as error:
-            item_id = _id_of(line) or fallback
-            if item_id not in done:
-                refuse(_invalid(item_id, error.field, f"{error.rule} (line {number})"))
+            field, rule = error.field or "item", error.rule
+            given = _id_of(line)
+        key = given or f"line-{number}"
+        if key in taken:
+            if given:
+                item, field, rule = None, "id", f"must be unique in the file, but {given!r} came before"
+            key = f"line-{number}"
+            while key in taken:  # as the id of another line
+                key += "+"
+        taken.add(key)
+        if key in done:
             continue
-        item = replace(item, id=item.id or fallback)
-        if item.id in seen:
-            refuse(_invalid(item.id, "id", f"must be unique in the file; line {number} repeats it"))
-            continue
-        seen.add(item.id)
-        if item.id not in done:
-            yield item
+        if item is None:
+            message = f"line {number}: {field}: {rule}"
+            failure = Failure(FailureReason.INVALID_ITEM, message, field, rule, retryable=False)
+            refuse(Result(key, failure=failure))
+        else:
+            yield replace(item, id=key)
 
 
-def _invalid(item_id: str, field: str, rule: str) -> Result:
-    failure = Failure(FailureReason.INVALID_ITEM, f"{field} {rule}", field, rule, retryable=False)
-    return Result(item_id, failure=failure)
-
-
-def _id_of(line: bytes) -> str | None:
+def _id_of(line: bytes) -> str:
+    """The id in a line that is no item, "" if there is none that a result can have."""
     try:
         found = json.loads(line)["id"]
+        if isinstance(found, str) and len(found.encode()) <= _MAX_ID_BYTES:
+            return found
     except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return found if isinstance(found, str) else None
+        pass
+    return ""
 
 
-def _keep_finished(output: Path, summary: _Summary) -> set[str]:
-    """Read what a former run wrote; drop from the file what must be judged again. -> ids that are finished"""
+def _keep_verdicts(file: Path, output: Path, summary: _Summary) -> set[str]:
+    """Read what a former run wrote; drop from it what must be judged again. -> ids that have a verdict"""
     if not output.exists():
+        output.touch()
         return set()
-    kept, dropped, done = [], False, set()
-    for line in output.read_bytes().splitlines():
-        try:
-            result = Result.from_json(line)
-        except ItemFormatError:
-            dropped = True
-            continue
-        if result.failure is not None and result.failure.retryable:
-            dropped = True
-            continue
-        kept.append(line)
-        done.add(result.id)
-        summary.add(result)
-    if dropped or (kept and not output.read_bytes().endswith(b"\n")):
-        scratch = output.with_name(f".{output.name}.{os.getpid()}")
-        scratch.write_bytes(b"".join(line + b"\n" for line in kept))
-        scratch.replace(output)
+    if output.samefile(file):
+        raise UnusableFile(f"{output} holds the items; name another file for the results")
+    if not output.is_file():  # e.g. /dev/stdout
+        return set()
+    done: set[str] = set()
+    dropped: set[int] = set()
+    whole = True
+    with output.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            whole = line.endswith(b"\n")
+            try:
+                result = Result.from_json(line)
+            except ItemFormatError as error:
+                if whole:  # nobody's results: not ours to change
+                    raise UnusableFile(
+                        f"{output}: line {number} is no result ({error.rule}); name another file"
+                    ) from error
+                dropped.add(number)
+                continue
+            if result.verdict is None or result.id in done:
+                dropped.add(number)
+                continue
+            done.add(result.id)
+            summary.add(result)
+    if dropped or not whole:
+        scratch = output.with_name(f".{output.name}.kept")
+        with output.open("rb") as lines, scratch.open("wb") as kept:
+            for number, line in enumerate(lines, 1):
+                if number not in dropped:
+                    kept.write(line.removesuffix(b"\n") + b"\n")
+        scratch.chmod(output.stat().st_mode & 0o7777)
+        scratch.replace(output.resolve())
     return done
 
 
@@ -116,26 +168,32 @@ class _Summary:
         self.count = 0
         self.failures = 0
         self._outcomes: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
         self._scores: list[float] = []
 
     def add(self, result: Result) -> None:
         self.count += 1
         if result.verdict is None:
             self.failures += 1
-            reason = result.failure.reason.name if result.failure else "UNKNOWN"
+            reason, message = "UNKNOWN", "nothing"
+            if result.failure is not None:
+                reason, message = result.failure.reason.name, result.failure.message
             self._outcomes[f"Failure {reason}"] += 1
+            self._examples.setdefault(reason, f"{reason}, for example {result.id}: {message}")
             return
         self._outcomes[result.verdict.outcome.name] += 1
         if result.verdict.score is not None:
             self._scores.append(result.verdict.score)
 
-    def table(self) -> Table:
+    def show(self, console: Console) -> None:
         table = Table(title=f"{self.count} items")
         table.add_column("outcome")
         table.add_column("items", justify="right")
         for name, count in self._outcomes.most_common():
             table.add_row(name, str(count))
+        console.print(table)
         if self._scores:
             mean = sum(self._scores) / len(self._scores)
-            table.caption = f"mean score of {len(self._scores)} scored verdicts: {mean:.3f}"
-        return table
+            console.print(f"Mean score of {len(self._scores)} scored verdicts: {mean:.3f}")
+        for example in self._examples.values():
+            console.print(example, markup=False, highlight=False)

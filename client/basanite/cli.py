@@ -9,11 +9,22 @@ import sys
 def main() -> None:
     """Entry point of the `basanite` command."""
     try:
+        _run()
+    except KeyboardInterrupt:  # before or after a command
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from basanite._commands import app
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        sys.exit("basanite: the command line needs more packages: pip install 'basanite[cli,server]'")
+        print(
+            "basanite: the command line needs more packages: pip install 'basanite[cli,server]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     app()
 
 

@@ -356,7 +356,7 @@ def _check_depth(text: str) -> None:
         text = _STRING.sub("", text)
     brackets = text.encode().translate(_DELTAS, _NO_BRACKETS)
     # Signed bytes, +1 and -1: their running sum is the depth.
-    if max(itertools.accumulate(memoryview(brackets).cast("b"))) > MAX_DEPTH:
+    if max(itertools.accumulate(memoryview(brackets).cast("b")), default=0) > MAX_DEPTH:
         raise ValueFormatError(_TOO_DEEP)
 
 

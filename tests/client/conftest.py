@@ -25,6 +25,8 @@ FAKE = Path(__file__).with_name("fake_server.py")
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BASANITE_ADDRESS", raising=False)
     monkeypatch.delenv("BASANITE_TOKEN", raising=False)
+    # Servers switch it off; programs that the tests start are no servers.
+    monkeypatch.delenv("GRPC_ENABLE_FORK_SUPPORT", raising=False)
 
 
 @pytest.fixture

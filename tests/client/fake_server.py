@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import concurrent.futures
-import contextlib
+import functools
 import json
 import math
 import os
@@ -50,8 +49,16 @@ class Behaviour:
     """Statuses with which the next calls end, e.g. "UNAVAILABLE" or "RESOURCE_EXHAUSTED:50" (retry after 50 ms)."""
 
 
+@functools.cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One for all servers of the process, never closed: grpc.aio loses events where loops come and go."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="fake-servers", daemon=True).start()
+    return loop
+
+
 class FakeServer:
-    """Runs in a thread of its own, in this process."""
+    """Runs in this process, beside others in one thread."""
 
     def __init__(
         self,
@@ -79,42 +86,27 @@ class FakeServer:
         self.sources: dict[str, str] = {}
         self.items: list[verifier_pb2.Item] = []
         self.deadlines: list[float | None] = []
-        self._loop: asyncio.AbstractEventLoop
         self._server: grpc.aio.Server
-        self._thread: threading.Thread | None = None
 
     def start(self) -> FakeServer:
-        up = threading.Event()
-
-        async def serve() -> None:
-            self._loop = asyncio.get_running_loop()
-            self._server = grpc.aio.server(
-                options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-            )
-            verifier_pb2_grpc.add_VerifierServiceServicer_to_server(_Service(self), self._server)
-            if self.credentials is None:
-                port = self._server.add_insecure_port(self.asked)
-            else:
-                port = self._server.add_secure_port(self.asked, self.credentials)
-            if not self.asked.startswith("unix:"):
-                self.address = f"{self.asked.rsplit(':', 1)[0]}:{port}"
-            await self._server.start()
-            up.set()
-            await self._server.wait_for_termination()
-
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-        self._thread.start()
-        assert up.wait(10)
+        asyncio.run_coroutine_threadsafe(self._start(), _event_loop()).result(10)
         return self
 
+    async def _start(self) -> None:
+        self._server = grpc.aio.server(
+            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        )
+        verifier_pb2_grpc.add_VerifierServiceServicer_to_server(_Service(self), self._server)
+        if self.credentials is None:
+            port = self._server.add_insecure_port(self.asked)
+        else:
+            port = self._server.add_secure_port(self.asked, self.credentials)
+        if not self.asked.startswith("unix:"):
+            self.address = f"{self.asked.rsplit(':', 1)[0]}:{port}"
+        await self._server.start()
+
     def stop(self) -> None:
-        if self._thread is not None:
-            with contextlib.suppress(
-                concurrent.futures.CancelledError
-            ):  # its loop ends as soon as it stopped
-                asyncio.run_coroutine_threadsafe(self._server.stop(None), self._loop).result(10)
-            self._thread.join(10)
-            self._thread = None
+        asyncio.run_coroutine_threadsafe(self._server.stop(None), _event_loop()).result(10)
 
     def __enter__(self) -> FakeServer:
         return self.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from building import item, numbered
+from programs import run_program
 
 from basanite import AsyncClient, Client, ClientClosed, FailureReason, LocalServerFailed
 from basanite._local import LocalServer
@@ -109,8 +110,7 @@ def test_services_that_die_become_failures_at_once() -> None:
 
 def run(text: str) -> subprocess.CompletedProcess[str]:
     prelude = f"""
-        import sys; sys.path.insert(0, {str(HERE)!r})
-        import os, signal
+        import os, signal, sys
         from building import item
         from basanite import Client
         from basanite._local import LocalServer
@@ -120,12 +120,7 @@ def run(text: str) -> subprocess.CompletedProcess[str]:
             print(server._process.pid, server.address, flush=True)
             return client
     """
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(prelude) + textwrap.dedent(text)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_program(textwrap.dedent(prelude) + textwrap.dedent(text))
 
 
 def test_the_services_do_not_outlive_a_process_that_is_killed() -> None:

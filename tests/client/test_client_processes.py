@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from building import item, numbered
 from conftest import ServerProcess
 from fake_server import FakeServer
+from programs import run_program
 
 from basanite import AsyncClient, Client
-
-HERE = Path(__file__).parent
 
 
 def test_one_asynchronous_client_serves_several_event_loops(server: FakeServer) -> None:
@@ -95,13 +91,7 @@ def test_a_client_that_is_dropped_leaves_no_thread(server: FakeServer) -> None:
 
 def script(text: str, *arguments: str) -> str:
     """Run a program of its own; returns what it prints."""
-    prelude = f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", prelude + textwrap.dedent(text), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_program(text, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -386,3 +386,8 @@ def test_hostile_texts_take_seconds_at_most(text: str) -> None:
 def test_ordinary_sets_whose_hashes_collide_are_read() -> None:
     points = {(x, y, z) for x in range(-8, 8) for y in range(-8, 8) for z in range(-8, 8)}
     assert loads(dumps(points)) == points
+
+
+def test_brackets_inside_a_text_are_no_nesting() -> None:
+    text = "[{" * 3000
+    assert values.loads(values.dumps(text)) == text

@@ -35,7 +35,9 @@ def load_solutions() -> list[Solution]:
     return [
         solution
         for file in files
-        for solution in _solutions(file.name.removesuffix(".toml"), tomllib.loads(file.read_text()))
+        for solution in _solutions(
+            file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8"))
+        )
     ]
 
 

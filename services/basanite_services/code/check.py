@@ -81,6 +81,11 @@ def parse(path: str, text: str, kind: type = object) -> Any:
     return value
 
 
+def check_keywords(path: str, keywords: dict[Any, Any]) -> None:
+    if not all(isinstance(key, str) for key in keywords):
+        raise InvalidItem(path, "must have keys that are strings")
+
+
 def check_arguments(path: str, arguments: list[str]) -> None:
     if len(arguments) > MAX_ARGUMENTS or sum(len(text.encode()) for text in arguments) > MAX_ARGUMENT_BYTES:
         raise InvalidItem(

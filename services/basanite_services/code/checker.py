@@ -18,19 +18,23 @@ testlib.h, enum TResult and its *_EXIT_CODE constants)."""
 
 
 async def run_checker(
-    sandbox: Sandbox, checker: tasks_pb2.Checker, stdin: bytes, output: bytes, answer: bytes
+    sandbox: Sandbox, checker: tasks_pb2.Checker, stdin: bytes, output: bytes, answer: bytes | None
 ) -> str | None:
     """None if the checker accepts the output, else its own words. Raises TaskFault if the checker does not work."""
-    report = await _run(sandbox, checker, stdin, output, answer)
+    report = await _run(sandbox, checker, stdin, output, answer or b"")
     if report.ended is Ended.EXITED and report.exit_status == _RIGHT:
         return None
     if report.ended is Ended.EXITED and report.exit_status in _WRONG:
         return report.stderr[:500].decode(errors="replace").strip() or "the checker rejects it"
-    # An output that the checker chokes on is the candidate's doing if it does not choke on the right answer.
-    control = await _run(sandbox, checker, stdin, answer, answer)
-    if control.ended is Ended.EXITED and control.exit_status in (_RIGHT, *_WRONG):
-        return "the checker could not read it"
-    raise TaskFault("code.stdio.checker", f"the checker does not work: {why(control, LIMITS)}")
+    if report.ended is not Ended.REJECTED:
+        # An output that the checker chokes on is the candidate's doing if it does not choke on the right answer.
+        # Without one nobody can tell, and what a candidate can bring about must be a verdict.
+        if answer is None:
+            return "the checker could not read it"
+        report = await _run(sandbox, checker, stdin, answer, answer)
+        if report.ended is Ended.EXITED and report.exit_status in (_RIGHT, *_WRONG):
+            return "the checker could not read it"
+    raise TaskFault("code.stdio.checker", f"the checker does not work: {why(report, LIMITS)}")
 
 
 async def _run(

@@ -99,13 +99,20 @@ def usage_of(report: Report) -> Usage:
 
 
 def shown(report: Report) -> CapturedOutput:
-    cut = report.ended is Ended.OUTPUT_LIMIT
     return CapturedOutput(
         stdout=report.stdout[:SHOWN_BYTES],
         stderr=report.stderr[:SHOWN_BYTES],
-        stdout_truncated=len(report.stdout) > SHOWN_BYTES or (cut and bool(report.stdout)),
-        stderr_truncated=len(report.stderr) > SHOWN_BYTES or (cut and bool(report.stderr)),
+        stdout_truncated=_is_cut(report, report.stdout),
+        stderr_truncated=_is_cut(report, report.stderr),
     )
+
+
+def _is_cut(report: Report, output: bytes) -> bool:
+    if len(output) > SHOWN_BYTES:
+        return True
+    # It is the longest that went over the limit.
+    longest = max(len(report.stdout), len(report.stderr), len(report.answers))
+    return report.ended is Ended.OUTPUT_LIMIT and len(output) == longest
 
 
 def diagnostics_of(report: Report) -> list[Diagnostic]:

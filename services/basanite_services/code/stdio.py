@@ -24,6 +24,7 @@ BIG_BYTES = 256 << 10
 class _Case:
     stdin: bytes
     expected: bytes
+    has_answer: bool
     weight: int
     comparison: tasks_pb2.TextComparison
 
@@ -76,6 +77,7 @@ def _check(form: tasks_pb2.StdioForm) -> list[_Case]:
             _Case(
                 case.stdin_bytes or case.stdin.encode(),
                 case.expected_bytes or case.expected.encode(),
+                answer is not None,
                 check.weight_of(here, case.weight),
                 comparison,
             )
@@ -106,7 +108,8 @@ async def _judge(
     if outcome != result_pb2.OUTCOME_COMPLETED:
         return case_result(report, outcome, case.weight, why(report, limits))
     if form.HasField("checker"):
-        wrong = await run_checker(sandbox, form.checker, case.stdin, report.stdout, case.expected)
+        answer = case.expected if case.has_answer else None
+        wrong = await run_checker(sandbox, form.checker, case.stdin, report.stdout, answer)
     elif len(report.stdout) + len(case.expected) > BIG_BYTES:
         wrong = await asyncio.to_thread(difference, report.stdout, case.expected, case.comparison)
     else:

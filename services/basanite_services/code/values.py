@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import sys
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence, Set
 from typing import Any
 
 from basanite.v1 import tasks_pb2
@@ -29,7 +31,7 @@ def equal(got: Any, expected: Any, comparison: tasks_pb2.ValueComparison) -> boo
         case Policy.POLICY_UNORDERED:
             if not (isinstance(got, list | tuple) and isinstance(expected, list | tuple)):
                 return _Loose(None)(got, expected)
-            return Counter(map(_frozen, got)) == Counter(map(_frozen, expected))
+            return len(got) == len(expected) and _equal_as_multisets(got, expected)
         case _:
             return _plainly_equal(got, expected)
 
@@ -41,11 +43,13 @@ def strictly_equal(got: Any, expected: Any) -> bool:
     if isinstance(got, list | tuple):
         return len(got) == len(expected) and all(map(strictly_equal, got, expected))
     if isinstance(got, dict):
-        return _typed(got) == _typed(expected) and all(strictly_equal(got[key], expected[key]) for key in got)
+        return (
+            _equal_as_a_whole(got.keys(), expected.keys())
+            and _typed(got) == _typed(expected)
+            and all(strictly_equal(got[key], expected[key]) for key in got)
+        )
     if isinstance(got, set | frozenset):
-        return _typed(got) == _typed(expected)
-    if isinstance(got, float | complex):
-        return repr(got) == repr(expected) and got == got
+        return _equal_as_a_whole(got, expected) and _typed(got) == _typed(expected)
     return bool(got == expected)
 
 
@@ -69,10 +73,22 @@ def _plainly_equal(got: Any, expected: Any) -> bool:
     if isinstance(got, tuple) and isinstance(expected, tuple):
         return len(got) == len(expected) and all(map(_plainly_equal, got, expected))
     if isinstance(got, dict) and isinstance(expected, dict):
-        return got.keys() == expected.keys() and all(
+        return _equal_as_a_whole(got.keys(), expected.keys()) and all(
             _plainly_equal(got[key], expected[key]) for key in expected
         )
-    return bool(got == expected)
+    return _equal_as_a_whole(got, expected)
+
+
+def _equal_as_a_whole(got: Any, expected: Any) -> bool:
+    """Python's == of scalars, sets and keys of dicts. Where it is true, only NaN can make it untrue: Python takes
+    one object for equal to itself, and a NaN here may be the same object as another."""
+    return bool(got == expected) and not _holds_nan(got)
+
+
+def _holds_nan(value: Any) -> bool:
+    if isinstance(value, tuple | Set):  # also the keys of a dict
+        return any(map(_holds_nan, value))
+    return bool(value != value)
 
 
 class _Loose:
@@ -86,29 +102,68 @@ class _Loose:
         if isinstance(got, list | tuple) and isinstance(expected, list | tuple):
             return len(got) == len(expected) and all(map(self, got, expected))
         if isinstance(got, dict) and isinstance(expected, dict):
-            return got.keys() == expected.keys() and all(self(got[key], expected[key]) for key in expected)
-        if self._tolerances is not None and _is_number(got) and _is_number(expected):
-            if isinstance(got, float) or isinstance(expected, float):
-                try:
-                    return close(float(got), float(expected), *self._tolerances)
-                except OverflowError:  # an integer beyond any float
-                    return False
-            return bool(got == expected)
-        return bool(got == expected)
+            return _equal_as_a_whole(got.keys(), expected.keys()) and all(
+                self(got[key], expected[key]) for key in expected
+            )
+        if (
+            self._tolerances is not None
+            and _is_number(got)
+            and _is_number(expected)
+            and (isinstance(got, float) or isinstance(expected, float))
+        ):
+            try:
+                return close(float(got), float(expected), *self._tolerances)
+            except OverflowError:  # an integer beyond any float
+                return False
+        return _equal_as_a_whole(got, expected)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _frozen(value: Any) -> Hashable:
-    """A hashable stand-in that is equal for values that SEQUENCE calls equal."""
+def _equal_as_multisets(got: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """`got` and `expected` have the same length."""
+    left = Counter(map(_key, expected))
+    for item in got:
+        key = _key(item)
+        if not left.get(key):
+            return False
+        left[key] -= 1
+    return True
+
+
+_serial = itertools.count()
+
+
+def _key(value: Any) -> bytes:
+    """The same for values that SEQUENCE calls equal, and for no others. Not built on hash(): anyone can compute
+    numbers and tuples that share a hash, and a table of those takes quadratic time."""
+    if isinstance(value, int):
+        return b"i%x" % value
+    if isinstance(value, float):
+        if value != value:
+            return b"nan%d" % next(_serial)
+        return b"i%x" % int(value) if value.is_integer() else b"f%r" % value
+    if isinstance(value, complex):
+        real, imaginary = _key(value.real), _key(value.imag)
+        return real if value.imag == 0 else b"c" + real + b"," + imaginary
+    if isinstance(value, str):
+        return b"s" + value.encode(errors="surrogatepass")
+    if isinstance(value, bytes):
+        return b"y" + value
     if isinstance(value, list | tuple):
-        return ("sequence", *map(_frozen, value))
+        return _digest(b"[", map(_key, value))
     if isinstance(value, dict):
-        return ("dict", frozenset((key, _frozen(item)) for key, item in value.items()))
-    if isinstance(value, set):
-        return frozenset(value)
-    if value != value:
-        return object()
-    return value if isinstance(value, Hashable) else repr(value)
+        return _digest(b"{", sorted(_digest(b":", (_key(key), _key(item))) for key, item in value.items()))
+    if isinstance(value, set | frozenset):
+        return _digest(b"<", sorted(map(_key, value)))
+    return repr(value).encode()  # None
+
+
+def _digest(kind: bytes, members: Iterable[bytes]) -> bytes:
+    sha = hashlib.sha256(kind)
+    for member in members:
+        sha.update(b"%d:" % len(member))
+        sha.update(member)
+    return kind + sha.digest()

@@ -1,0 +1,100 @@
+"""Pools to test, one of each variant a module, and what to do where this machine has no sandbox.
+
+BASANITE_REQUIRE=sandbox (a comma-separated list) makes missing tools a failure instead of a skip.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sandbox_box import CANARY, VARIANTS, Box, LocalBox, Variant, WorkerBox
+
+from basanite_sandboxes.spec import SandboxUnavailable
+
+REQUIRED = "sandbox" in os.environ.get("BASANITE_REQUIRE", "").split(",")
+
+
+def unavailable(reason: str) -> None:
+    """Skip the test, or fail it where the sandbox is required."""
+    if REQUIRED:
+        pytest.fail(f"{reason} (BASANITE_REQUIRE asks for the sandbox)")
+    pytest.skip(reason)
+
+
+def require_sandbox() -> None:
+    if shutil.which("bwrap") is None:
+        unavailable("bubblewrap is missing")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is written to the user's cache; the service's environment holds what no candidate may see."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("BASANITE_TEST_SECRET", CANARY)
+        yield
+
+
+def open_box(variant: Variant, home: Path) -> Box:
+    require_sandbox()
+    if variant.library and shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("no C compiler: the fallback is what this machine has")
+    if variant.uid is not None:
+        if os.geteuid() != 0:
+            pytest.skip("not root: the other variants are unprivileged already")
+        probe = [sys.executable, "-c", "import basanite_sandboxes.process"]
+        if subprocess.run(probe, user=variant.uid, group=variant.uid, cwd="/", check=False).returncode != 0:
+            pytest.skip("other users cannot read this interpreter or this checkout")
+    try:
+        return LocalBox(variant) if variant.uid is None else WorkerBox(variant, home)
+    except SandboxUnavailable as error:
+        unavailable(str(error))
+        raise
+
+
+def _boxes(variants: tuple[Variant, ...]) -> Callable[[pytest.FixtureRequest], Iterator[Box]]:
+    @pytest.fixture(scope="module", params=variants, ids=lambda variant: variant.name)
+    def box(request: pytest.FixtureRequest) -> Iterator[Box]:
+        # Not below pytest's own directory: that is closed to other users.
+        with tempfile.TemporaryDirectory(prefix="basanite-test-") as directory:
+            Path(directory).chmod(0o755)
+            made = open_box(request.param, Path(directory) / "home")
+            yield made
+            made.close()
+
+    return box
+
+
+box = _boxes(VARIANTS)
+local_box = _boxes(tuple(variant for variant in VARIANTS if variant.uid is None))
+"""Only those whose pool lives in this process, for tests that look at it."""
+fewer_box = _boxes((VARIANTS[0], VARIANTS[2]))
+"""With and without cgroups, for tests that take long."""
+compiled_box = _boxes(VARIANTS[:1])
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
+    """Compiles a C program to a static executable."""
+    compiler = shutil.which("gcc")
+    known: dict[str, bytes] = {}
+
+    def compile_(source: str) -> bytes:
+        if compiler is None:
+            pytest.skip("gcc is missing")
+        if source not in known:
+            directory = tmp_path_factory.mktemp("native")
+            (directory / "main.c").write_text(source)
+            command = [compiler, "-static", "-O1", "-w", "-o", "main", "main.c"]
+            subprocess.run(command, cwd=directory, check=True)
+            known[source] = (directory / "main").read_bytes()
+        return known[source]
+
+    return compile_
