@@ -234,11 +234,13 @@ class CaseResult(google.protobuf.message.Message):
     message: builtins.str
     """Why the case did not pass, in one sentence for people, without what the candidate must not know."""
     returned: builtins.str
-    """Function tasks: the returned value, tagged JSON. Unset if it raised, or the case did not pass for
-    another reason than its value.
+    """Function tasks: the returned value, tagged JSON. Unset if it raised, if the case did not pass for another
+    reason than its value, and once the values of the item have filled 2 MiB.
     """
     arguments_after: builtins.str
-    """Function tasks: the arguments after the call, a tagged JSON array. Set where the call changed them."""
+    """Function tasks: the arguments after the call, a tagged JSON array. Set where the call changed them, and
+    there is room as above.
+    """
     @property
     def usage(self) -> global___Usage: ...
     @property

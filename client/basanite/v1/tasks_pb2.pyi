@@ -300,7 +300,9 @@ class FunctionCase(google.protobuf.message.Message):
     expected: builtins.str
     """Expected return value, tagged JSON."""
     raises: builtins.str
-    """Expected exception: its class or one of its bases has this name."""
+    """Expected exception: its class or one of its bases has this name. One that claims to be more than two
+    unrelated built-in exceptions at once is none of them.
+    """
     expected_arguments_after: builtins.str
     """Expected positional arguments after the call, a tagged JSON array; for tasks that work in place."""
     weight: builtins.int
@@ -346,7 +348,9 @@ class ValueComparison(google.protobuf.message.Message):
         POLICY_EQUAL: ValueComparison._Policy.ValueType  # 1
         """Python's ==: 1 == 1.0 == True, a list is not a tuple. NaN equals nothing."""
         POLICY_STRICT: ValueComparison._Policy.ValueType  # 2
-        """As EQUAL, and the types are the same at every depth."""
+        """As EQUAL, and the types are the same at every depth. What had to be converted to be data (a generator or
+        range to a list, a bytearray to bytes) is not equal.
+        """
         POLICY_SEQUENCE: ValueComparison._Policy.ValueType  # 3
         """As EQUAL, but lists and tuples with equal elements are equal."""
         POLICY_FLOAT_TOLERANCE: ValueComparison._Policy.ValueType  # 4
@@ -360,7 +364,9 @@ class ValueComparison(google.protobuf.message.Message):
     POLICY_EQUAL: ValueComparison.Policy.ValueType  # 1
     """Python's ==: 1 == 1.0 == True, a list is not a tuple. NaN equals nothing."""
     POLICY_STRICT: ValueComparison.Policy.ValueType  # 2
-    """As EQUAL, and the types are the same at every depth."""
+    """As EQUAL, and the types are the same at every depth. What had to be converted to be data (a generator or
+    range to a list, a bytearray to bytes) is not equal.
+    """
     POLICY_SEQUENCE: ValueComparison.Policy.ValueType  # 3
     """As EQUAL, but lists and tuples with equal elements are equal."""
     POLICY_FLOAT_TOLERANCE: ValueComparison.Policy.ValueType  # 4

@@ -154,10 +154,10 @@ class ProcessPool(SandboxPool):
                 return
         self._slots += 1
 
-    async def acquire(self, environment: Environment) -> Cell:
-        """A living cell with this environment; for a holder of a slot."""
+    async def acquire(self, environment: Environment, *, new: bool = False) -> Cell:
+        """A living cell with this environment; for a holder of a slot. `new`: one that nothing ran in."""
         for cell in reversed(self._idle):
-            if cell.environment == environment:
+            if cell.environment == environment and not new:
                 self._idle.remove(cell)
                 if cell.alive:
                     self._busy.add(cell)
@@ -240,11 +240,12 @@ class _Lent(Sandbox):
             self._pool.release(self._cell)
             self._cell = None
 
-    async def _living(self) -> Cell:
+    async def _living(self, attempt: int) -> Cell:
         if self._cell is not None and not self._cell.alive:
             self.give_back()
         if self._cell is None:
-            self._cell = await self._pool.acquire(self._environment)
+            # Cells that died while they were idle, perhaps all of them at once, must not be the program's fault.
+            self._cell = await self._pool.acquire(self._environment, new=attempt > 0)
         return self._cell
 
     async def run(
@@ -255,8 +256,8 @@ class _Lent(Sandbox):
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
     ) -> Report:
-        for _ in range(ATTEMPTS):
-            cell = await self._living()
+        for attempt in range(ATTEMPTS):
+            cell = await self._living(attempt)
             try:
                 return await cell.run(program, limits, stdin, files or {})
             except CellLost as lost:
@@ -270,7 +271,7 @@ class _Lent(Sandbox):
         done = 0
         attempts = 0
         while done < len(stdins):
-            cell = await self._living()
+            cell = await self._living(attempts)
             try:
                 rejection = await cell.open(program, limits)
                 if rejection is not None:
@@ -284,7 +285,8 @@ class _Lent(Sandbox):
                         yield report
                 finally:
                     if cell.alive:
-                        await cell.close_program()
+                        with contextlib.suppress(CellLost):
+                            await cell.close_program()
             except CellLost as lost:
                 attempts += 1
                 if lost.reason is not None or attempts == ATTEMPTS:

@@ -32,7 +32,7 @@ _REFUSED: dict[str, str] = {
 
 _AGENT_NEEDS = ("mount", "memfd_create")
 """Refused to runs only."""
-_WITHOUT_EFFECT = "setpriority sched_setscheduler sched_setattr sched_setparam ioprio_set"
+_WITHOUT_EFFECT = "setpriority sched_setscheduler sched_setattr sched_setparam sched_setaffinity ioprio_set"
 """Who waits longer for a core looks as if the machine were too busy. These say that they worked."""
 _NUMBERS = {"statmount": 457, "listmount": 458, "open_tree_attr": 467}
 """Newer than some libseccomp that we take; since 424 a number is the same on every architecture."""

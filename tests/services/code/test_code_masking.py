@@ -180,13 +180,7 @@ LOWERED = {
 }
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        *("idle class", "batch class", "niceness"),
-        pytest.param("one core", marks=pytest.mark.xfail(reason="sched_setaffinity is allowed")),
-    ],
-)
+@pytest.mark.parametrize("how", LOWERED)
 def test_a_candidate_cannot_make_itself_wait_for_a_core(judge: Judge, how: str) -> None:
     """Beside other work one of the idle class gets no core, is taken for starved, and the item is OVERLOADED. So are
     several that all choose one core."""
