@@ -79,7 +79,8 @@ class PythonCalls:
     source: bytes
     entry_point: str
     calls: bytes
-    """One JSON line a call: {"args": [tagged JSON..], "kwargs": {..}}."""
+    """One JSON line a call: {"args": [tagged JSON..], "kwargs": {..}, "after": whether the arguments after the call
+    are wanted even if it left them alone}."""
 
 
 Program = Command | PythonProgram | PythonCalls

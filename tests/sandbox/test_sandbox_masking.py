@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-from sandbox_box import Box
+from sandbox_box import Box, LocalBox
 
 from basanite_sandboxes.spec import Command, Ended, PythonCalls, Report
 
@@ -256,7 +256,8 @@ def looks_like_our_fault(reports: Callable[[], list[Report]]) -> bool:
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_no_attempt_looks_like_our_fault(box: Box, name: str) -> None:
+def test_no_attempt_looks_like_our_fault(local_box: LocalBox, name: str) -> None:
+    box = local_box
     assert not looks_like_our_fault(lambda: [box.run(ATTEMPTS[name], **LIMITS)])
     assert box.out("print(1)") == "1\n"
 

@@ -11,6 +11,7 @@ decides anything: exit status, CPU time, memory and output are read outside.
     cell.py    one cell: start, run, stop, account           cgroup.py   memory and CPU by the kernel, v2 or v1
     seccomp.py the system-call filter                        procfs.py   the same by /proc, where there is none
     python.py  which interpreter                             native.py   compiles ../guest/cell.c once
+    program.py a program as the agent reads it
 """
 
 from basanite_sandboxes.process.pool import ProcessPool

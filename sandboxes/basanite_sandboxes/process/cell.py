@@ -12,22 +12,21 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process import procfs
 from basanite_sandboxes.process.cgroup import Group
+from basanite_sandboxes.process.program import program_text
 from basanite_sandboxes.process.python import Interpreter
 from basanite_sandboxes.process.rootfs import GROUP, GUEST, GUEST_FILES, PASSWD, root_arguments
 from basanite_sandboxes.spec import (
-    Command,
     Ended,
     Environment,
     Limits,
     Program,
     PythonCalls,
-    PythonProgram,
     Rejection,
     Report,
     SandboxError,
@@ -191,6 +190,9 @@ class Cell:
         self.kill()
         if self._exited is not None:
             await self._exited
+            # Not before: the report of a run that ended just before its cell is still to be read.
+            for fd in (self._input, self._stage, *self._outputs):
+                os.close(fd)
         if self._group is not None:
             await asyncio.to_thread(self._empty_group, self._group)
             self._group = None
@@ -244,8 +246,6 @@ class Cell:
             os.close(self._init)
             self._init = None
         self._sock.close()
-        for fd in (self._input, self._stage, *self._outputs):
-            os.close(fd)
         self._wake()
         assert self._exited is not None
         self._exited.set_result(None)
@@ -273,14 +273,14 @@ class Cell:
 
     async def run(self, program: Program, limits: Limits, stdin: bytes, files: Mapping[str, bytes]) -> Report:
         """Run a program once. Raises CellLost or SandboxError."""
-        text = _program_text(program, files)
+        text = program_text(program, files)
         self._place(text, stdin)
         flags = wire.ANSWERS if isinstance(program, PythonCalls) else 0
         return await self._run_once(limits, len(text), len(stdin), flags)
 
     async def open(self, program: Program, limits: Limits) -> Rejection | None:
         """Compile a program for `run_case`. If it is rejected it is closed already."""
-        text = _program_text(program, {})
+        text = program_text(program, {})
         self._place(text, b"")
         self._program_length = len(text)
         self._begin(limits)
@@ -303,6 +303,8 @@ class Cell:
 
     async def run_case(self, limits: Limits, stdin: bytes) -> Report:
         """Run the open program once. Raises CellLost or SandboxError."""
+        if not self.alive:
+            raise CellLost(None)
         self._write_input(stdin, self._program_length)
         return await self._run_once(limits, self._program_length, len(stdin), wire.PREPARED)
 
@@ -443,6 +445,8 @@ class Cell:
         return Rejection(detail["message"], detail["line"], detail["column"])
 
     def _place(self, text: bytes, stdin: bytes) -> None:
+        if not self.alive:
+            raise CellLost(None)
         if len(text) + len(stdin) > KEEP_BYTES:
             os.ftruncate(self._input, 0)
         self._write_input(text, 0)
@@ -517,42 +521,6 @@ def _memory_file(name: str, content: bytes = b"") -> int:
         view = view[os.write(fd, view) :]
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
-
-
-# A program that could look for its own file finds one; the others save a tenth of a run.
-_NAMES_OF_ITSELF = (
-    *(
-        b"__file__",
-        b"argv",
-        b"main.py",
-        b"inspect",
-        b"linecache",
-        b"runpy",
-        b"multiprocessing",
-        b"concurrent",
-    ),
-)
-
-
-def _program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
-    """The program as the agent reads it; see guest/wire.py."""
-    if isinstance(program, PythonProgram | PythonCalls) and any(
-        word in program.source for word in _NAMES_OF_ITSELF
-    ):
-        files = {**files, "main.py": program.source}
-    head: dict[str, object] = {"files": [[name, len(data)] for name, data in files.items()]}
-    parts: Sequence[bytes]
-    if isinstance(program, Command):
-        head |= {"form": "exec", "argv": program.argv, "source": 0}
-        parts = []
-    elif isinstance(program, PythonCalls):
-        head |= {"form": "calls", "entry": program.entry_point, "source": len(program.source)}
-        head["calls"] = len(program.calls)
-        parts = [program.source, program.calls]
-    else:
-        head |= {"form": "main", "arguments": program.arguments, "source": len(program.source)}
-        parts = [program.source]
-    return b"".join([json.dumps(head).encode(), b"\n", *parts, *files.values()])
 
 
 def _last_words(stderr: int) -> str:

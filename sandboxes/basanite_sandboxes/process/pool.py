@@ -105,7 +105,7 @@ class ProcessPool(SandboxPool):
         if self._control.memory == "rlimit":
             weaknesses.append(
                 "No memory cgroup: memory is limited for each process by RLIMIT_DATA and for the run by a watcher "
-                f"that looks every {LOOK_SECONDS} seconds."
+                f"that looks every {LOOK_SECONDS} seconds; buffers of sockets and pipes are not counted."
             )
         if self._control.cpu == "proc":
             weaknesses.append("No cgroup counts CPU time: that of processes nobody waited for may be missed.")

@@ -1,0 +1,35 @@
+"""A program and its files as one text, the way the agent reads it; see guest/wire.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from basanite_sandboxes.spec import Command, Program, PythonCalls
+
+# A program that could look for its own file finds one; the others save a tenth of a run.
+_NAMES_OF_ITSELF = (
+    *(b"__file__", b"argv", b"main.py", b"inspect", b"linecache", b"runpy"),
+    *(b"multiprocessing", b"concurrent"),
+)
+
+
+def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
+    """Head, source, calls and files, back to back."""
+    head: dict[str, object]
+    parts: Sequence[bytes]
+    if isinstance(program, Command):
+        head = {"form": "exec", "argv": program.argv, "source": 0}
+        parts = []
+    else:
+        if any(word in program.source for word in _NAMES_OF_ITSELF):
+            files = {**files, "main.py": program.source}
+        if isinstance(program, PythonCalls):
+            head = {"form": "calls", "entry": program.entry_point, "calls": len(program.calls)}
+            parts = [program.source, program.calls]
+        else:
+            head = {"form": "main", "arguments": program.arguments}
+            parts = [program.source]
+        head["source"] = len(program.source)
+    head["files"] = [[name, len(data)] for name, data in files.items()]
+    return b"".join([json.dumps(head).encode(), b"\n", *parts, *files.values()])
