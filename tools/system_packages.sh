@@ -18,8 +18,8 @@ if ! command -v apt-get >/dev/null; then
   exit 1
 fi
 if [ "$(id -u)" != 0 ]; then
-  echo "Some system packages are missing. Run this, then try again:" >&2
-  echo "  sudo apt-get install --yes --no-install-recommends$missing" >&2
+  echo "Some system packages are missing. Run this as root, then try again:" >&2
+  echo "  apt-get update && apt-get install --yes --no-install-recommends$missing" >&2
   exit 1
 fi
 echo "Installing system packages:$missing"

@@ -317,3 +317,11 @@ print("fine")
     reports = box.cases(source, [b"go", b"bomb\nx", b"go", b"bomb\nx", b"go"], memory_bytes=48 << 20)
     assert [report.stdout for report in reports[::2]] == [b"fine\n"] * 3
     assert {report.ended for report in reports[1::2]} <= {Ended.MEMORY_LIMIT, Ended.EXITED}
+
+
+def test_a_source_that_takes_for_ever_to_compile_is_charged_once_for_all_cases(local_box: LocalBox) -> None:
+    members = ",".join(map(str, range(2000)))
+    source = "\n".join(f"def f{n}(a): return [x for x in a if x in ({members})]" for n in range(400))
+    reports = local_box.cases(source, [b""] * 100, cpu_seconds=0.2)
+    assert [report.ended for report in reports] == [Ended.CPU_LIMIT] * 100
+    assert sum(report.cpu_seconds for report in reports) == 0.2

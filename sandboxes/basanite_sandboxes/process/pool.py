@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from basanite_sandboxes.process import cgroup, native, procfs, seccomp
@@ -272,8 +273,10 @@ class _Lent(Sandbox):
         attempts = 0
         while done < len(stdins):
             cell = await self._living(attempts)
+            compiles = False
             try:
                 rejection = await cell.open(program, limits)
+                compiles = True
                 if rejection is not None:
                     yield Report(Ended.REJECTED, None, None, b"", b"", b"", 0.0, 0.0, 0, rejection)
                     return
@@ -290,8 +293,13 @@ class _Lent(Sandbox):
             except CellLost as lost:
                 attempts += 1
                 if lost.reason is not None or attempts == ATTEMPTS:
-                    yield _lost(lost.reason or Ended.CELL_LOST, limits)
-                    done += 1
+                    # Over a limit before it even ran: so it would be in every other case.
+                    report = _lost(lost.reason or Ended.CELL_LOST, limits)
+                    until = done + 1 if compiles else len(stdins)
+                    while done < until:
+                        done += 1
+                        yield report
+                        report = replace(report, cpu_seconds=0.0, wall_seconds=0.0)
                     attempts = 0
 
 
