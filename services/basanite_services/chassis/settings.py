@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         json_schema_extra=_shown("console on a terminal, else json"),
     )
     cache_bytes: Annotated[ByteSize, _check_at_least(0)] = Field(
-        ByteSize(64 << 20), description="Memory for verdicts already given; 0 turns the cache off."
+        ByteSize(16 << 20), description="Memory for verdicts already given; 0 turns the cache off."
     )
     blob_dir: Path = Field(
         default_factory=lambda: cache_home() / "basanite" / "blobs",
