@@ -100,7 +100,7 @@ def effective_limits(item: verifier_pb2.Item, default: Limits, most: Limits) -> 
                 raise InvalidItem(
                     f"limits.{name}",
                     f"must be greater than 0 and at most {ceiling:g}"
-                    if isinstance(ceiling, float)
+                    if isinstance(value, float)
                     else f"must be 1 to {ceiling}",
                 )
             changes[name] = value

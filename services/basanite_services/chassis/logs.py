@@ -6,12 +6,13 @@ an item may have shaped.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
@@ -36,7 +37,7 @@ def configure(level: str, log_format: Literal["json", "console"] | None) -> Logg
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )
     log: Logger = structlog.get_logger().bind()
@@ -45,6 +46,19 @@ def configure(level: str, log_format: Literal["json", "console"] | None) -> Logg
     root.handlers[:] = [_Forward(log)]
     root.setLevel(logging.WARNING)
     return log
+
+
+class _StandardError:
+    """Standard error, whose reader may be gone (a client that was killed): a log that nobody reads must not keep
+    the server from ending in order."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _Forward(logging.Handler):
