@@ -58,6 +58,7 @@ def demo(address: _Address = None) -> None:
 def serve(context: typer.Context) -> None:
     """Serve every verifier that works on this machine (`basanite serve --help` lists the settings)."""
     try:
+        import basanite_services.before_grpc  # noqa: F401  first
         from basanite_services.chassis.main import run
     except ModuleNotFoundError as error:
         _stop(

@@ -2,6 +2,7 @@
 
 import sys
 
+import basanite_services.before_grpc  # noqa: F401  first
 from basanite_services.chassis.main import run
 
 if __name__ == "__main__":
