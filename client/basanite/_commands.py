@@ -8,13 +8,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from basanite._errors import BasaniteError, ConfigurationError, LocalServerFailed
-from basanite._sync import Client
+
+if TYPE_CHECKING:
+    from basanite._sync import Client  # it loads gRPC, which `serve` must not have done yet
 
 EXIT_NOT_ALL = 1
 """Something was judged otherwise than it should be, or not judged at all."""
@@ -120,6 +122,8 @@ def _connected(address: str | None) -> Iterator[Client]:
     # As orderly as Ctrl-C: the server is stopped, and its directory goes.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
+        from basanite._sync import Client
+
         with Client(address) if address else Client.local() as client:
             yield client
     except ConfigurationError as error:
