@@ -52,6 +52,8 @@ class Ended(enum.Enum):
     """Stopped by wall_seconds while it mostly waited for a core: says nothing about the candidate."""
     CELL_LOST = "cell_lost"
     """The whole cell died under it."""
+    DISMISSED = "dismissed"
+    """Of a pair: ended by us, over no limit, when the other run was through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Report:
     peak_memory_bytes: int
     """0 if this machine does not tell."""
     rejection: Rejection | None = None
+    near_limit: bool = False
+    """It was so near a time limit that load could have decided; so this is the report on a run alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,17 @@ class Sandbox(ABC):
         """Run one program once per standard input, each in a fresh process and directory, compiled once.
 
         Yields a report a case, in order. Closing the generator ends the remaining cases.
+        """
+
+    @abstractmethod
+    async def run_pair(
+        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
+    ) -> tuple[Report, Report]:
+        """Run two programs at one time, each in a sandbox of its own, joined by two pipes and nothing else.
+
+        Each reads from the other on descriptor 6 and writes to it on descriptor 7. When the tests' run ends, that of
+        the candidate is ended, too: DISMISSED if it was over no limit. -> (candidate's report, tests' report). Raises
+        SandboxError, also where the tests' sandbox died for no reason of the run. Cancelling kills both.
         """
 
 

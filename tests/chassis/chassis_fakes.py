@@ -56,6 +56,11 @@ class FakeSandbox(Sandbox):
     ) -> AsyncGenerator[Report, None]:
         raise NotImplementedError
 
+    async def run_pair(
+        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
+    ) -> tuple[Report, Report]:
+        raise NotImplementedError
+
 
 class FakePool(SandboxPool):
     def __init__(self, size: int = 2) -> None:

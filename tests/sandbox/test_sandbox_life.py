@@ -99,7 +99,7 @@ async def busy(pool: ProcessPool, depth: int = 3) -> Any:
     """A cell whose run has begun."""
     return await until(
         lambda: next(
-            (c for c in pool._busy if c.alive and len(procfs.descendants(c._process.pid)) >= depth), None
+            (c for c in pool._busy if c.alive and len(procfs.descendants(c.processes.pid)) >= depth), None
         )
     )
 
@@ -244,7 +244,7 @@ def test_cancelling_a_run_leaves_no_process_of_it(variant: Variant) -> None:
             ):
                 task = asyncio.create_task(make())
                 cell = await busy(pool)
-                pids = [cell._process.pid, *procfs.descendants(cell._process.pid)]
+                pids = [cell.processes.pid, *procfs.descendants(cell.processes.pid)]
                 assert len(pids) >= 4
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
@@ -304,8 +304,8 @@ def test_waiting_for_a_sandbox_is_in_order_and_can_be_cancelled(variant: Variant
 
 
 def _victims(cell: Any) -> dict[str, int]:
-    init, agent, *_ = procfs.descendants(cell._process.pid)
-    return {"bubblewrap": cell._process.pid, "pid 1 of the cell": init, "the agent": agent}
+    init, agent, *_ = procfs.descendants(cell.processes.pid)
+    return {"bubblewrap": cell.processes.pid, "pid 1 of the cell": init, "the agent": agent}
 
 
 @pytest.mark.usefixtures("_nothing_left")
@@ -316,7 +316,7 @@ def test_a_run_whose_cell_is_killed_is_made_again(variant: Variant, victim: str)
             program = PythonProgram(b"import time\ntime.sleep(0.2)\nprint('done')")
             task = asyncio.create_task(run_in(pool, program))
             cell = await busy(pool)
-            pids = procfs.descendants(cell._process.pid)
+            pids = procfs.descendants(cell.processes.pid)
             os.kill(_victims(cell)[victim], signal.SIGKILL)
             report = await task
             assert (report.ended, report.stdout) == (Ended.EXITED, b"done\n")
@@ -334,7 +334,7 @@ def test_a_run_whose_cell_is_killed_twice_is_lost(variant: Variant) -> None:
             task = asyncio.create_task(run_in(pool, SLEEP))
             for _ in range(2):
                 cell = await busy(pool)
-                os.kill(cell._process.pid, signal.SIGKILL)
+                os.kill(cell.processes.pid, signal.SIGKILL)
                 await until(lambda cell=cell: not cell.alive)
             assert (await task).ended is Ended.CELL_LOST
             assert (await run_in(pool, HELLO)).stdout == b"hello\n"
@@ -349,7 +349,7 @@ def test_cases_go_on_where_a_cell_was_killed(variant: Variant) -> None:
             program = PythonProgram(b"import time\nif input() == 'long': time.sleep(0.2)\nprint('done')")
             task = asyncio.create_task(cases_in(pool, program, [b"a", b"long", b"b"], None))
             cell = await busy(pool, depth=4)
-            os.kill(cell._process.pid, signal.SIGKILL)
+            os.kill(cell.processes.pid, signal.SIGKILL)
             assert [report.stdout for report in await task] == [b"done\n"] * 3
 
     asyncio.run(main())
@@ -361,7 +361,7 @@ def test_cells_that_died_while_they_were_idle_are_nobodys_fault(variant: Variant
         async with started(variant) as pool:
             for number in range(9):
                 for cell in list(pool._idle):
-                    if len(procfs.descendants(cell._process.pid)) == 2:
+                    if len(procfs.descendants(cell.processes.pid)) == 2:
                         os.kill(list(_victims(cell).values())[number % 3], signal.SIGKILL)
                 reports = await asyncio.gather(*(run_in(pool, HELLO) for _ in range(4)))
                 assert {report.stdout for report in reports} == {b"hello\n"}
@@ -407,7 +407,7 @@ def test_ended_cells_leave_no_zombies_to_a_service_that_adopts(variant: Variant)
 
 def test_runs_leave_no_descriptors_in_service_or_agent(local_box: LocalBox) -> None:
     def count() -> list[int]:
-        agents = [procfs.descendants(cell._process.pid)[1] for cell in local_box.pool._idle]
+        agents = [procfs.descendants(cell.processes.pid)[1] for cell in local_box.pool._idle]
         return [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), *sorted(agents))]
 
     local_box.run("print(1)")

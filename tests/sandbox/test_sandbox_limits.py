@@ -158,7 +158,7 @@ def test_waiting_of_the_agent_is_not_taken_for_that_of_the_run(local_box: LocalB
         asked.extend(pids)
         return 0.0
 
-    trusted = [procfs.descendants(cell._process.pid) for cell in local_box.pool._idle]
+    trusted = [procfs.descendants(cell.processes.pid) for cell in local_box.pool._idle]
     with mock.patch.object(procfs, "longest_wait_for_core", record):
         assert local_box.run("import time\ntime.sleep(1000)", wall_seconds=0.2).ended is Ended.WALL_LIMIT
         local_box.cases("import time\ntime.sleep(1000)", [b""], wall_seconds=0.2)
@@ -436,4 +436,4 @@ def test_no_cell_uses_swap_or_the_memory_of_the_service(local_box: LocalBox) -> 
             members = {
                 int(word) for word in Path(cell._group.directories[0], "cgroup.procs").read_text().split()
             }
-            assert set(procfs.descendants(cell._process.pid)) <= members
+            assert set(procfs.descendants(cell.processes.pid)) <= members

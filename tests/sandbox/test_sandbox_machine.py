@@ -25,7 +25,7 @@ def test_isolation_says_what_is_in_force(local_box: LocalBox) -> None:
 
 def test_each_process_of_a_cell_is_in_the_namespaces_that_are_claimed(local_box: LocalBox) -> None:
     for cell in local_box.pool._idle:
-        _, agent = procfs.descendants(cell._process.pid)
+        _, agent = procfs.descendants(cell.processes.pid)
         for name in ("user", "pid", "mnt", "net", "ipc", "uts"):
             assert os.readlink(f"/proc/{agent}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}")
 
@@ -214,7 +214,7 @@ def test_a_watcher_that_fails_on_one_cell_goes_on_with_the_others(
     real, failed = Cell.look, []
 
     def look(cell: Cell) -> None:
-        if cell._run is not None and not failed:
+        if cell._watch is not None and not failed:
             failed.append(cell)
             raise OSError(19, "No such device")
         real(cell)

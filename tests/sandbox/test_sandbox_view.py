@@ -152,7 +152,7 @@ def test_secrets_of_the_service_are_nowhere_to_read(box: Box) -> None:
 
 def test_processes_of_a_cell_start_with_an_empty_environment(local_box: LocalBox) -> None:
     for cell in local_box.pool._idle:
-        for pid in (cell._process.pid, *procfs.descendants(cell._process.pid)):
+        for pid in (cell.processes.pid, *procfs.descendants(cell.processes.pid)):
             assert CANARY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
@@ -235,7 +235,7 @@ def test_the_host_sees_a_user_that_owns_nothing(local_box: LocalBox) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can drop to another user")
     for cell in local_box.pool._idle:
-        for pid in (cell._process.pid, *procfs.descendants(cell._process.pid)):
+        for pid in (cell.processes.pid, *procfs.descendants(cell.processes.pid)):
             assert os.stat(f"/proc/{pid}").st_uid >= 52000
             groups = [
                 x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("Groups")

@@ -26,10 +26,10 @@
 #include <unistd.h>
 
 enum { RUN = 1, OPEN = 2, CLOSE = 3, KILL = 4 };           /* request.op */
-enum { ANSWERS = 1, PREPARED = 2 };                        /* request.flags */
+enum { ANSWERS = 1, PREPARED = 2, CHANNEL = 4 };           /* request.flags */
 enum { OVER_OUTPUT = 1, KILLED = 2 };                      /* reply.flags */
 enum { CHILD_RUN = 1, CHILD_OPEN = 2, SERVE_END = 0 };     /* what cell_serve returns */
-enum { INPUT_FD = 3, STAGE_FD = 4, ANSWERS_FD = 5 };       /* in the child */
+enum { INPUT_FD = 3, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD, FIRST_FREE_FD = 16 }; /* in the child */
 enum { ISOLATED = 100 };                                   /* stage */
 enum { QUIET_MS = 5 };                                     /* short runs end before their output is looked at */
 
@@ -63,7 +63,7 @@ static void tell(int fd, int64_t stage, int64_t error) {
 }
 
 /* In the clone: finish the isolation. Stage 100 says that all of it is in force. */
-static int isolate(struct context *c, const struct request *q, int out, int err, int ans) {
+static int isolate(struct context *c, const struct request *q, int out, int err, int ans, const int *channel) {
   struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct none[2] = {{0}};
   struct sock_fprog filter = {(unsigned short)c->filter_length, c->filter};
@@ -71,7 +71,7 @@ static int isolate(struct context *c, const struct request *q, int out, int err,
       {RLIMIT_CPU, q->cpu_seconds},   {RLIMIT_NPROC, q->processes},  {RLIMIT_FSIZE, q->file_bytes},
       {RLIMIT_NOFILE, q->open_files}, {RLIMIT_DATA, q->data_bytes},
   };
-  int in = (int)c->null;
+  int in = (int)c->null, last = ans >= 0 ? ANSWERS_FD : STAGE_FD;
   int64_t stage;
 #define STEP(n, call) do { stage = n; if ((call) < 0) goto failed; } while (0)
   STEP(1, setsid()); /* process groups cross pid namespaces: kill(0) would reach the agent */
@@ -94,11 +94,20 @@ static int isolate(struct context *c, const struct request *q, int out, int err,
   STEP(8, dup2(in, 0));
   STEP(9, dup2(out, 1));
   STEP(10, dup2(err, 2));
-  /* The agent keeps its own descriptors above these, so none is a source and a target. */
+  /* The agent keeps its own descriptors above these, so none is a source and a target; out and err were sources. */
+  if (q->flags & CHANNEL) {
+    int reader, writer;
+    STEP(18, reader = fcntl(channel[0], F_DUPFD, FIRST_FREE_FD));
+    STEP(19, writer = fcntl(channel[1], F_DUPFD, FIRST_FREE_FD));
+    STEP(20, dup2(reader, CHANNEL_IN_FD));
+    STEP(21, dup2(writer, CHANNEL_OUT_FD));
+    if (ans < 0) close(ANSWERS_FD);
+    last = CHANNEL_OUT_FD;
+  }
   STEP(11, dup2((int)c->input, INPUT_FD));
   STEP(12, dup2((int)c->stage, STAGE_FD));
   if (ans >= 0) STEP(13, dup2(ans, ANSWERS_FD));
-  STEP(14, syscall(SYS_close_range, ans >= 0 ? ANSWERS_FD + 1 : STAGE_FD + 1, ~0u, 0));
+  STEP(14, syscall(SYS_close_range, last + 1, ~0u, 0));
   for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++) {
     struct rlimit r = {limits[i].value, limits[i].value}; /* hard = soft: pid 1 ignores SIGXCPU, not SIGKILL */
     STEP(15, setrlimit(limits[i].what, &r));
@@ -152,6 +161,19 @@ static void supervise(struct context *c, const struct request *q, int pidfd, int
   }
 }
 
+/* The next request, with the descriptors that came along: -1 where none did. */
+static ssize_t receive(int sock, struct request *q, int *channel) {
+  union { char room[CMSG_SPACE(2 * sizeof(int))]; struct cmsghdr align; } control;
+  struct iovec part = {q, sizeof *q};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  channel[0] = channel[1] = -1;
+  ssize_t got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+  struct cmsghdr *head = got < 0 ? 0 : CMSG_FIRSTHDR(&message);
+  if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(2 * sizeof(int)))
+    memcpy(channel, CMSG_DATA(head), 2 * sizeof(int));
+  return got;
+}
+
 static long spawn(uint64_t flags, int *pidfd) {
   struct clone_args a = {.flags = flags | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
   return syscall(SYS_clone3, &a, sizeof a);
@@ -163,8 +185,8 @@ static long spawn(uint64_t flags, int *pidfd) {
 long cell_serve(struct context *c) {
   struct request request, *q = &request;
   for (;;) {
-    ssize_t got = recv((int)c->sock, q, sizeof *q, 0);
-    if (got != sizeof *q) return SERVE_END;
+    int channel[2];
+    if (receive((int)c->sock, q, channel) != sizeof *q) return SERVE_END;
     if (q->op == CLOSE) return SERVE_END;
     if (q->op == KILL) continue; /* came after the run had ended */
     struct reply r = {0};
@@ -192,11 +214,12 @@ long cell_serve(struct context *c) {
     uint64_t start = now_us();
     long pid = spawn(CLONE_NEWPID | CLONE_NEWNS, &pidfd);
     if (pid == 0) {
-      if (isolate(c, q, pipes[0][1], pipes[1][1], n == 3 ? pipes[2][1] : -1) < 0) _exit(125);
+      if (isolate(c, q, pipes[0][1], pipes[1][1], n == 3 ? pipes[2][1] : -1, channel) < 0) _exit(125);
       return CHILD_RUN | (long)(q->program_length << 2);
     }
     if (pid < 0) r.error = errno;
     for (int i = 0; i < n; i++) close(pipes[i][1]);
+    for (int i = 0; i < 2; i++) if (channel[i] >= 0) close(channel[i]), channel[i] = -1;
     if (pid > 0) {
       struct rusage u;
       int status;
@@ -214,6 +237,7 @@ long cell_serve(struct context *c) {
     }
     for (int i = 0; i < n; i++) close(pipes[i][0]);
   answer:
+    for (int i = 0; i < 2; i++) if (channel[i] >= 0) close(channel[i]);
     if (send((int)c->sock, &r, sizeof r, MSG_NOSIGNAL) < 0) return SERVE_END;
   }
 }

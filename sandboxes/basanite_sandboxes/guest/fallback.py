@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import resource
 import select
@@ -28,14 +29,14 @@ class PythonRunner(Runner):
     def __init__(self, numbers, libc, check):
         super().__init__(numbers)
         self.libc, self.check = libc, check
-        self.channel = socket.socket(fileno=self.sock)
+        self.server = socket.socket(fileno=self.sock)
         self.outputs = self.out, self.err, self.answers
         self.bpf = _Filter(len(self.code) // 8, self.code)
         self.fields = ()
 
     def serve(self):
         while True:
-            packet = self.channel.recv(4096)
+            packet, channel, _, _ = socket.recv_fds(self.server, 4096, 2)
             if len(packet) != wire.REQUEST.size:
                 return self.END, 0
             self.fields = wire.REQUEST.unpack(packet)
@@ -45,13 +46,15 @@ class PythonRunner(Runner):
             if op == wire.KILL:
                 continue
             try:
-                role, reply = self._open() if op == wire.OPEN else self._run()
+                role, reply = self._open() if op == wire.OPEN else self._run(channel)
             except OSError as error:
                 role, reply = None, [0, error.errno or errno.EIO, *[0] * 8]
             if role is not None:
                 return role, self.fields[2]
+            for fd in channel:
+                os.close(fd)
             try:
-                self.channel.send(wire.REPLY.pack(*reply))
+                self.server.send(wire.REPLY.pack(*reply))
             except OSError:
                 return self.END, 0
 
@@ -71,7 +74,8 @@ class PythonRunner(Runner):
         os.close(pidfd)
         return None, [status, *[0] * 9]
 
-    def _run(self):
+    def _run(self, channel):
+        """`channel` is emptied once the run has it."""
         flags = self.fields[1]
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3 if flags & wire.ANSWERS else 2)]
         os.pwrite(self.stage, wire.STAGE.pack(0, 0, 0), 0)
@@ -83,10 +87,11 @@ class PythonRunner(Runner):
                 os.close(pair[0]), os.close(pair[1])
             raise
         if pid == 0:
-            self._isolate([writer for _, writer in pipes])
+            self._isolate([writer for _, writer in pipes], channel)
             return self.RUN, None
-        for _, writer in pipes:
-            os.close(writer)
+        for fd in (*(writer for _, writer in pipes), *channel):
+            os.close(fd)
+        channel.clear()
         readers = [reader for reader, _ in pipes]
         lengths = [0, 0, 0]
         said = self._supervise(pidfd, readers, lengths)
@@ -114,7 +119,7 @@ class PythonRunner(Runner):
                 for reader in readers:
                     poll.register(reader, select.POLLIN)
             if self.sock in events:
-                packet = self.channel.recv(4096)
+                packet = self.server.recv(4096)
                 if not packet:
                     os._exit(0)
                 if wire.REQUEST.unpack(packet)[0] == wire.KILL:
@@ -144,7 +149,7 @@ class PythonRunner(Runner):
             lengths[i] += moved
         return True
 
-    def _isolate(self, writers):
+    def _isolate(self, writers, channel):
         _, flags, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, tmpfs = self.fields
         try:
             os.setsid()
@@ -170,8 +175,17 @@ class PythonRunner(Runner):
             }
             if len(writers) == 3:
                 ends[wire.ANSWERS_FD] = writers[2]
-            for target, source in ends.items():
+            if channel:
+                ends[wire.CHANNEL_IN_FD], ends[wire.CHANNEL_OUT_FD] = channel
+            # Far from all targets first, so that none is overwritten before it is read.
+            far = {
+                target: fcntl.fcntl(source, fcntl.F_DUPFD, wire.FIRST_FREE_FD)
+                for target, source in ends.items()
+            }
+            for target, source in far.items():
                 os.dup2(source, target)
+            if channel and len(writers) != 3:
+                os.closerange(wire.ANSWERS_FD, wire.ANSWERS_FD + 1)
             first = max(ends) + 1
             self.check(self.libc.syscall(SYS_CLOSE_RANGE, first, ctypes.c_uint(0xFFFFFFFF), 0), "close_range")
             for what, value in (

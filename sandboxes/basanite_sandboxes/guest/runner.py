@@ -1,6 +1,7 @@
 """How the agent isolates and supervises one run: cell.c if it was compiled, else the same in Python."""
 
 import ctypes
+import fcntl
 import json
 import os
 
@@ -22,13 +23,13 @@ class Runner:
     END, RUN, OPEN = 0, 1, 2
 
     def __init__(self, numbers):
-        self.sock, self.input, self.filter, self.out, self.err, self.answers, self.stage = numbers
-        data = os.pread(self.filter, 1 << 18, 0)
-        os.close(self.filter)
+        self.sock, self.input, filters, self.out, self.err, self.answers, self.stage = map(move, numbers)
+        data = os.pread(filters, 1 << 18, 0)
+        os.close(filters)
         cell, _ = wire.FILTERS.unpack_from(data)
         self.cell_filter = data[wire.FILTERS.size : wire.FILTERS.size + cell]
         self.code = data[wire.FILTERS.size + cell :]
-        self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self.null = move(os.open("/dev/null", os.O_RDWR))
 
     def ready(self):
         os.write(self.sock, wire.REPLY.pack(*[0] * 10))
@@ -44,6 +45,13 @@ class Runner:
         wrong["message"] = wrong["message"][:300]
         text = json.dumps(wrong).encode()
         os.pwrite(fd, wire.STAGE.pack(wire.REJECTED, 0, len(text)) + text, 0)
+
+
+def move(fd):
+    """A descriptor to where it is in no run's way."""
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, wire.FIRST_FREE_FD)
+    os.close(fd)
+    return moved
 
 
 class _Context(ctypes.Structure):

@@ -31,7 +31,8 @@ FILTERS = struct.Struct("=2Q")
 STAGE = struct.Struct("=3q")
 
 RUN, OPEN, CLOSE, KILL = 1, 2, 3, 4
-ANSWERS, PREPARED = 1, 2
+ANSWERS, PREPARED, CHANNEL = 1, 2, 4
+"""CHANNEL: two descriptors come with the request, to read from and to write to another run."""
 OVER_OUTPUT, KILLED = 1, 2
 
 ISOLATED = 100
@@ -41,4 +42,6 @@ REJECTED = 101
 OPENED = 200
 """Stage, in the reply to OPEN: the program is compiled and waits for RUN."""
 UNLIMITED = 2**64 - 1
-INPUT_FD, STAGE_FD, ANSWERS_FD = 3, 4, 5
+INPUT_FD, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD = 3, 4, 5, 6, 7
+FIRST_FREE_FD = 16
+"""The agent keeps its own descriptors from here on, so that none is in the way of those."""

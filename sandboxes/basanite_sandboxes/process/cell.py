@@ -1,26 +1,24 @@
-"""One cell: started, asked to run programs one at a time, watched, accounted for, ended."""
+"""One cell: started, asked to run programs one at a time, ended."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import math
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from basanite_sandboxes.guest import wire
-from basanite_sandboxes.process import procfs
+from basanite_sandboxes.process.account import KilledFromOutside, Reply, account
+from basanite_sandboxes.process.bubblewrap import Bubblewrap
 from basanite_sandboxes.process.cgroup import Group
+from basanite_sandboxes.process.channel import Channel
+from basanite_sandboxes.process.files import CellFiles
 from basanite_sandboxes.process.program import program_text
-from basanite_sandboxes.process.python import Interpreter
-from basanite_sandboxes.process.rootfs import GROUP, GUEST, GUEST_FILES, PASSWD, root_arguments
+from basanite_sandboxes.process.watch import Watch
 from basanite_sandboxes.spec import (
     Ended,
     Environment,
@@ -29,23 +27,17 @@ from basanite_sandboxes.spec import (
     PythonCalls,
     Rejection,
     Report,
-    SandboxError,
     SandboxUnavailable,
 )
 
-AGENT = "/basanite/agent.py"
 START_SECONDS = 60.0
 STOP_SECONDS = 1.0
 """How long a stopped run may take to be gone before its cell is destroyed."""
-LOOK_SECONDS = 0.05
-"""How often a run is looked at; shorter runs are judged by their final account alone."""
-OVERTIME = 10
-"""A run that mostly waited for a core may take this many times wall_seconds."""
 AGENT_BYTES = 16 << 20
 """What RLIMIT_DATA counts of the agent in each run."""
 INODES = 8192
-KEEP_BYTES = 1 << 20
-"""Memory files that grew beyond this are emptied after a run."""
+ANSWERING = (PythonCalls,)
+"""Programs that answer on a descriptor of its own."""
 
 
 class CellLost(Exception):
@@ -56,47 +48,16 @@ class CellLost(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class CellConfig:
-    """What every cell of a pool has in common."""
-
-    bwrap: str
-    interpreter: Interpreter
-    filters: tuple[bytes, bytes]
-    """Of the cell, and of each run on top of it."""
-    library: bytes | None
-    """cell.c compiled, None without a compiler."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """The run in progress."""
-
-    limits: Limits
-    began: float
-    cpu_before: float
-    kills_before: int
-    stopped: Ended | None = None
-    stopped_at: float = 0.0
-    preparing: bool = False
-    prepared: bool = False
-    """Run by the child that prepared it, not by the agent."""
-
-
 class Cell:
     """Not for concurrent use: one run at a time."""
 
-    def __init__(
-        self, config: CellConfig, environment: Environment, uid: int | None, group: Group | None
-    ) -> None:
+    def __init__(self, processes: Bubblewrap, environment: Environment, group: Group | None) -> None:
         self.environment = environment
         self.alive = False
-        self._config = config
-        self._uid = uid
+        self.processes = processes
         self._group = group
-        self._init: int | None = None
         self._opened = False
-        self._run: _Run | None = None
+        self._watch: Watch | None = None
         self._packets: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._exited: asyncio.Future[None] | None = None
@@ -109,76 +70,32 @@ class Cell:
         loop = asyncio.get_running_loop()
         self._sock, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock.setblocking(False)
-        self._input = _memory_file("input")
-        self._outputs = [_memory_file(name) for name in ("stdout", "stderr", "answers")]
-        self._stage = _memory_file("stage")
-        contents = {
-            f"/basanite/{name}": _memory_file(name, (GUEST / name).read_bytes()) for name in GUEST_FILES
-        }
-        contents["/etc/passwd"] = _memory_file("passwd", PASSWD)
-        contents["/etc/group"] = _memory_file("group", GROUP)
-        if self._config.library is not None:
-            contents["/basanite/cell.so"] = _memory_file("cell.so", self._config.library)
-        numbers = [
-            far.fileno(),
-            self._input,
-            _memory_file(
-                "filters", wire.FILTERS.pack(*map(len, self._config.filters)) + b"".join(self._config.filters)
-            ),
-            *self._outputs,
-            self._stage,
-        ]
-        # The warm interpreter's standard streams are what the candidate's will be: a file and two pipes.
-        stdin = _memory_file("stdin")
-        stdout_reader, stdout = os.pipe()
-        stderr_reader, stderr = os.pipe()
-        command = [
-            self._config.bwrap,
-            *root_arguments(self._config.interpreter, self.environment.path, contents),
-            *(str(self._config.interpreter.executable), "-s", "-S", AGENT),
-            *map(str, numbers),
-            "/basanite/cell.so" if self._config.library is not None else "",
-            *self.environment.preload,
-        ]
+        self._files = CellFiles()
         try:
-            # Not asyncio's: it waits for each process with a thread.
-            self._process = subprocess.Popen(  # noqa: ASYNC220
-                command,
-                env={},  # what it starts with stays readable in /proc/1/environ
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=[*numbers, *contents.values()],
-                user=self._uid,
-                group=self._uid,
-                extra_groups=None if self._uid is None else [],
-            )
-        except OSError as error:
-            raise SandboxUnavailable(f"{self._config.bwrap} does not start: {error}") from error
+            self.processes.start(self._files, far)
+        except BaseException:
+            self._sock.close()
+            self._files.close()
+            raise
         finally:
             far.close()
-            os.close(stdout_reader)
-            for fd in (stdin, stdout, stderr, numbers[2], *contents.values()):
-                os.close(fd)
         self.alive = True
-        self._pidfd = os.pidfd_open(self._process.pid)
         self._exited = loop.create_future()
-        loop.add_reader(self._pidfd, self._on_exit)
+        loop.add_reader(self.processes.pidfd, self._on_exit)
         loop.add_reader(self._sock, self._on_packet)
         try:
             await asyncio.wait_for(self._receive(), START_SECONDS)
-            members = procfs.descendants(self._process.pid)
-            if members:
-                self._init = os.pidfd_open(members[0])
+            members = self.processes.started()
             if self._group is not None:
-                self._group.attach([self._process.pid, *members])
+                self._group.attach(members)
         except BaseException as error:
             await self.close()
             if isinstance(error, (CellLost, TimeoutError, OSError)):
-                raise SandboxUnavailable(f"no sandbox could be made: {_last_words(stderr_reader)}") from error
+                words = self.processes.last_words()
+                raise SandboxUnavailable(f"no sandbox could be made: {words}") from error
             raise
         finally:
-            os.close(stderr_reader)
+            self.processes.close_words()
 
     async def close(self) -> None:
         """End the cell and whatever runs in it; returns once the kernel has nothing left of it. May be called often."""
@@ -191,60 +108,28 @@ class Cell:
         if self._exited is not None:
             await self._exited
             # Not before: the report of a run that ended just before its cell is still to be read.
-            for fd in (self._input, self._stage, *self._outputs):
-                os.close(fd)
+            self._files.close()
         if self._group is not None:
-            await asyncio.to_thread(self._empty_group, self._group)
+            await asyncio.to_thread(_empty, self._group)
             self._group = None
 
     @property
     def reusable(self) -> bool:
         """Whether the next program finds nothing of the last one in it."""
-        return self.alive and self._run is None and not self._opened
+        return self.alive and self._watch is None and not self._opened
 
     def kill(self) -> None:
-        """Begin to end the cell: with its pid 1 the kernel kills all of its pid namespace, then bubblewrap exits.
-
-        Bubblewrap alone would leave the rest to whoever is their new parent, dying while we go on.
-        """
+        """Begin to end the cell."""
         if self.alive:
             self.alive = False
-            with contextlib.suppress(ProcessLookupError):
-                if self._init is not None:
-                    signal.pidfd_send_signal(self._init, signal.SIGKILL)
-                else:
-                    self._kill_while_starting()
-
-    def _kill_while_starting(self) -> None:
-        """Bubblewrap's child asks to die with it only late: until then it would wait for its parent for ever."""
-        self._process.send_signal(
-            signal.SIGSTOP
-        )  # it starts nothing more, so that we find all that it started
-        procfs.wait_until_stopped(self._process.pid)
-        for pid in procfs.descendants(self._process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._process.kill()
-
-    def _empty_group(self, group: Group) -> None:
-        until = time.monotonic() + 10
-        while (left := group.processes()) and time.monotonic() < until:
-            for pid in left:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.002)
-        group.remove()
+            self.processes.kill()
 
     def _on_exit(self) -> None:
         loop = asyncio.get_running_loop()
         self.alive = False
-        loop.remove_reader(self._pidfd)
+        loop.remove_reader(self.processes.pidfd)
         loop.remove_reader(self._sock)
-        self._process.wait()
-        os.close(self._pidfd)
-        if self._init is not None:
-            os.close(self._init)
-            self._init = None
+        self.processes.reap()
         self._sock.close()
         self._wake()
         assert self._exited is not None
@@ -271,262 +156,203 @@ class Cell:
 
     # Runs ------------------------------------------------------------------------------------------------
 
-    async def run(self, program: Program, limits: Limits, stdin: bytes, files: Mapping[str, bytes]) -> Report:
-        """Run a program once. Raises CellLost or SandboxError."""
-        text = program_text(program, files)
-        self._place(text, stdin)
-        flags = wire.ANSWERS if isinstance(program, PythonCalls) else 0
-        return await self._run_once(limits, len(text), len(stdin), flags)
+    async def run(
+        self,
+        program: Program,
+        limits: Limits,
+        alone_since: Callable[[float], bool],
+        *,
+        stdin: bytes = b"",
+        files: Mapping[str, bytes] | None = None,
+        channel: Channel | None = None,
+    ) -> Report:
+        """Run a program once. `alone_since`: whether nothing else of the pool ran since a moment.
 
-    async def open(self, program: Program, limits: Limits) -> Rejection | None:
+        A report with near_limit says what only a run alone can tell. Raises CellLost or SandboxError.
+        """
+        try:
+            text = program_text(program, files or {})
+            self._require_life()
+            self._files.place(text, stdin)
+            flags = wire.ANSWERS if isinstance(program, ANSWERING) else 0
+            return await self._run_once(limits, alone_since, len(text), len(stdin), flags, channel)
+        finally:
+            if channel is not None:
+                channel.close()
+
+    async def open(
+        self, program: Program, limits: Limits, alone_since: Callable[[float], bool]
+    ) -> Rejection | None:
         """Compile a program for `run_case`. If it is rejected it is closed already."""
         text = program_text(program, {})
-        self._place(text, b"")
+        self._require_life()
+        self._files.place(text, b"")
         self._program_length = len(text)
-        self._begin(limits)
-        assert self._run is not None
-        self._run.preparing = self._opened = True
+        watch = self._begin(limits, alone_since, preparing=True)
+        self._opened = True
         try:
-            reply = await self._exchange(wire.OPEN, limits, len(text), 0, 0)
-            stage = reply[2]
-            if stage == wire.OPENED:
+            reply = await self._exchange(wire.OPEN, watch, len(text), 0, 0)
+            if reply.stage == wire.OPENED:
                 return None
-            if stage == wire.REJECTED:
-                rejection = self._detail()
+            if reply.stage == wire.REJECTED:
+                rejection = self._files.rejection()
                 await self._receive()  # the preparing child is gone
+            elif watch.out_of_memory():
+                self._opened = False
+                raise CellLost(Ended.MEMORY_LIMIT)
+            elif reply.signal == signal.SIGKILL:
+                self.kill()  # by none of ours: the host's memory killer, or somebody
+                raise CellLost(None)
             else:  # It died while it compiled: the source is to blame, not we.
                 rejection = Rejection("the source cannot be compiled", 0, 0)
             self._opened = False
             return rejection
         finally:
-            self._run = None
+            self._watch = None
 
-    async def run_case(self, limits: Limits, stdin: bytes) -> Report:
-        """Run the open program once. Raises CellLost or SandboxError."""
-        if not self.alive:
-            raise CellLost(None)
-        self._write_input(stdin, self._program_length)
-        return await self._run_once(limits, self._program_length, len(stdin), wire.PREPARED)
+    async def run_case(self, limits: Limits, alone_since: Callable[[float], bool], stdin: bytes) -> Report:
+        """Run the open program once. As `run`."""
+        self._require_life()
+        self._files.write_input(stdin, self._program_length)
+        return await self._run_once(limits, alone_since, self._program_length, len(stdin), wire.PREPARED)
 
     async def close_program(self) -> None:
         """End what `open` began."""
-        await self._exchange(wire.CLOSE, Limits(), 0, 0, 0)
+        await self._exchange(wire.CLOSE, None, 0, 0, 0)
         self._opened = False
 
-    async def _run_once(self, limits: Limits, program_length: int, stdin_length: int, flags: int) -> Report:
-        self._begin(limits)
+    def dismiss(self) -> None:
+        """End the run in progress though it is over no limit: nobody needs it any more."""
+        if self._watch is not None and self._watch.stopped is None and self.alive:
+            self._watch.stopped, self._watch.stopped_at = Ended.DISMISSED, time.monotonic()
+            self._send_kill()
+
+    async def _run_once(
+        self,
+        limits: Limits,
+        alone_since: Callable[[float], bool],
+        program_length: int,
+        stdin_length: int,
+        flags: int,
+        channel: Channel | None = None,
+    ) -> Report:
+        prepared = bool(flags & wire.PREPARED)
+        watch = self._begin(limits, alone_since, prepared=prepared)
         try:
-            assert self._run is not None
-            self._run.prepared = bool(flags & wire.PREPARED)
-            reply = await self._exchange(wire.RUN, limits, program_length, stdin_length, flags)
-            if self._run.prepared and reply[2] == 0:
+            reply = await self._exchange(wire.RUN, watch, program_length, stdin_length, flags, channel)
+            if prepared and reply.stage == 0:
                 self.kill()  # the agent's word that the preparing child died: its run may live on
                 raise CellLost(None)
-            return self._report(reply)
+            return account(reply, watch, self._files, self._group)
+        except KilledFromOutside:
+            self.kill()
+            raise CellLost(None) from None
         except CellLost:
-            if self._out_of_memory():
+            if watch.out_of_memory():
                 raise CellLost(Ended.MEMORY_LIMIT) from None
             raise
         finally:
-            self._run = None
+            self._watch = None
 
-    def _begin(self, limits: Limits) -> None:
-        cpu, kills = 0.0, 0
+    def _begin(
+        self,
+        limits: Limits,
+        alone_since: Callable[[float], bool],
+        *,
+        preparing: bool = False,
+        prepared: bool = False,
+    ) -> Watch:
         if self._group is not None:
             try:
                 self._group.limit_memory(limits.memory_bytes)
             except OSError as error:  # more is in use than this limit allows, though nothing runs
                 self.kill()
                 raise CellLost(None) from error
-            cpu, kills = self._group.cpu_seconds() or 0.0, self._group.out_of_memory_kills()
-        self._run = _Run(limits, time.monotonic(), cpu, kills)
+        self._watch = Watch(
+            limits, self._group, self.processes, alone_since, preparing=preparing, prepared=prepared
+        )
+        return self._watch
 
-    async def _exchange(
-        self, op: int, limits: Limits, program_length: int, stdin_length: int, flags: int
-    ) -> tuple[int, ...]:
+    def _require_life(self) -> None:
         if not self.alive:
             raise CellLost(None)
+
+    async def _exchange(
+        self,
+        op: int,
+        watch: Watch | None,
+        program_length: int,
+        stdin_length: int,
+        flags: int,
+        channel: Channel | None = None,
+    ) -> Reply:
+        self._require_life()
+        limits = watch.limits if watch is not None else Limits()
         counts_memory = self._group is not None and self._group.counts_memory
+        packet = wire.REQUEST.pack(
+            *(op, flags | (wire.CHANNEL if channel is not None else 0)),
+            *(program_length, program_length, stdin_length),
+            watch.kernel_cpu_seconds() if watch is not None else 0,
+            *(limits.processes, limits.file_bytes, limits.open_files),
+            wire.UNLIMITED if counts_memory else limits.memory_bytes + AGENT_BYTES,
+            limits.output_bytes,
+            b"mode=755,nr_inodes=%d,size=%d" % (INODES, limits.disk_bytes),
+        )
         try:
-            self._sock.send(
-                wire.REQUEST.pack(
-                    *(op, flags, program_length, program_length, stdin_length),
-                    # The kernel's own end, past ours, should nobody look.
-                    *(
-                        math.ceil(limits.cpu_seconds) + 1,
-                        limits.processes,
-                        limits.file_bytes,
-                        limits.open_files,
-                    ),
-                    wire.UNLIMITED if counts_memory else limits.memory_bytes + AGENT_BYTES,
-                    limits.output_bytes,
-                    b"mode=755,nr_inodes=%d,size=%d" % (INODES, limits.disk_bytes),
-                )
-            )
+            if channel is not None:
+                socket.send_fds(self._sock, [packet], channel.fds)
+                channel.close()
+            else:
+                self._sock.send(packet)
         except OSError as error:
             self.kill()
             raise CellLost(None) from error
         return await self._receive()
 
-    async def _receive(self) -> tuple[int, ...]:
+    async def _receive(self) -> Reply:
         """The next reply. If we are cancelled meanwhile, the cell is ended before we return."""
         while not self._packets:
             if not self.alive:
-                raise CellLost(self._run.stopped if self._run else None)
+                raise CellLost(self._watch.stopped if self._watch else None)
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
             except asyncio.CancelledError:
                 self.kill()
                 raise
-        return wire.REPLY.unpack(self._packets.popleft())
-
-    def _report(self, reply: tuple[int, ...]) -> Report:
-        run = self._run
-        assert run is not None
-        status, error, stage, flags, cpu_us, wall_us, maxrss_kb, *lengths = reply
-        cpu = cpu_us / 1e6
-        peak = maxrss_kb << 10
-        if self._group is not None:
-            total = self._group.cpu_seconds()
-            if total is not None:
-                cpu = max(cpu, total - run.cpu_before)
-            if self._group.counts_memory:
-                peak = self._group.peak_bytes()
-        limits = run.limits
-        if stage < wire.ISOLATED and not self._out_of_memory():
-            raise SandboxError(f"a run could not be isolated: step {stage}, {os.strerror(error)}")
-        exited = os.WIFEXITED(status)
-        killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        rejection = self._detail() if stage == wire.REJECTED else None
-        if self._out_of_memory():
-            ended = Ended.MEMORY_LIMIT
-        elif run.stopped is not None:
-            ended = run.stopped
-        elif cpu > limits.cpu_seconds:
-            ended = Ended.CPU_LIMIT
-        elif flags & wire.OVER_OUTPUT:
-            ended = Ended.OUTPUT_LIMIT
-        elif rejection is not None:
-            ended = Ended.REJECTED
-        elif killed_by == signal.SIGSYS:
-            ended = Ended.FILTER
-        else:
-            ended = Ended.EXITED if exited else Ended.SIGNALED
-        stdout, stderr, answers = (
-            self._take(fd, min(length, limits.output_bytes))
-            for fd, length in zip(self._outputs, lengths, strict=True)
-        )
-        return Report(
-            ended=ended,
-            exit_status=os.WEXITSTATUS(status) if exited else None,
-            signal=killed_by,
-            stdout=stdout,
-            stderr=stderr,
-            answers=answers,
-            cpu_seconds=cpu,
-            wall_seconds=wall_us / 1e6,
-            peak_memory_bytes=peak,
-            rejection=rejection,
-        )
-
-    def _out_of_memory(self) -> bool:
-        return (
-            self._group is not None
-            and self._run is not None
-            and self._group.out_of_memory_kills() > self._run.kills_before
-        )
-
-    def _detail(self) -> Rejection:
-        """What the trusted part of the run said of a source that does not compile."""
-        text = os.pread(self._stage, 4096, 0)
-        _, _, length = wire.STAGE.unpack_from(text)
-        detail = json.loads(text[wire.STAGE.size : wire.STAGE.size + length])
-        return Rejection(detail["message"], detail["line"], detail["column"])
-
-    def _place(self, text: bytes, stdin: bytes) -> None:
-        if not self.alive:
-            raise CellLost(None)
-        if len(text) + len(stdin) > KEEP_BYTES:
-            os.ftruncate(self._input, 0)
-        self._write_input(text, 0)
-        self._write_input(stdin, len(text))
-
-    def _write_input(self, data: bytes, at: int) -> None:
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._input, view, at)
-            at += written
-            view = view[written:]
-
-    def _take(self, fd: int, length: int) -> bytes:
-        if not length:
-            return b""
-        data = os.pread(fd, length, 0)
-        if length > KEEP_BYTES:
-            os.ftruncate(fd, 0)
-        return data
+        return Reply._make(wire.REPLY.unpack(self._packets.popleft()))
 
     # Watching --------------------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Stop the run in progress if it is over a limit. Called every LOOK_SECONDS."""
-        run = self._run
-        if run is None or not self.alive:
+        watch = self._watch
+        if watch is None or not self.alive:
             return
         now = time.monotonic()
-        if run.stopped is not None:
-            if now - run.stopped_at > STOP_SECONDS:
+        if watch.stopped is not None:
+            if now - watch.stopped_at > STOP_SECONDS:
                 self.kill()
             return
-        elapsed = now - run.began
-        if elapsed < LOOK_SECONDS:
-            return
-        reason = self._over_limit(run, elapsed)
+        reason = watch.look()
         if reason is None:
             return
-        run.stopped, run.stopped_at = reason, now
-        if run.preparing:
+        watch.stopped, watch.stopped_at = reason, now
+        if watch.preparing:
             self.kill()
         else:
+            self._send_kill()
+
+    def _send_kill(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
+
+
+def _empty(group: Group) -> None:
+    until = time.monotonic() + 10
+    while (left := group.processes()) and time.monotonic() < until:
+        for pid in left:
             with contextlib.suppress(OSError):
-                self._sock.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
-
-    def _over_limit(self, run: _Run, elapsed: float) -> Ended | None:
-        members: list[int] = []  # without bubblewrap, the agent and the preparing child, which live longer
-        total = self._group.cpu_seconds() if self._group is not None else None
-        counts_memory = self._group is not None and self._group.counts_memory
-        if total is None or not counts_memory or elapsed > run.limits.wall_seconds:
-            members = procfs.descendants(self._process.pid)[3 if run.prepared else 2 :]
-        cpu = total - run.cpu_before if total is not None else procfs.cpu_seconds(members)
-        if cpu > run.limits.cpu_seconds:
-            return Ended.CPU_LIMIT
-        if self._out_of_memory():  # of one process; the others may wait for it for ever
-            return Ended.MEMORY_LIMIT
-        if not counts_memory and procfs.uses_more_memory(members, run.limits.memory_bytes):
-            return Ended.MEMORY_LIMIT
-        if elapsed <= run.limits.wall_seconds:
-            return None
-        waited = procfs.longest_wait_for_core(members)
-        if elapsed < OVERTIME * run.limits.wall_seconds and elapsed - waited <= run.limits.wall_seconds:
-            return None
-        # On an idle machine no thread waits longer than the run itself computes: the difference is other load.
-        return Ended.STARVED if waited - cpu > elapsed / 2 else Ended.WALL_LIMIT
-
-
-def _memory_file(name: str, content: bytes = b"") -> int:
-    fd = os.memfd_create(name, os.MFD_CLOEXEC)
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _last_words(stderr: int) -> str:
-    os.set_blocking(stderr, False)
-    with contextlib.suppress(BlockingIOError):
-        lines = os.read(stderr, 65536).decode(errors="replace").strip().splitlines()
-        if lines:
-            return lines[-1]
-    return "the agent did not answer"
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
+    group.remove()

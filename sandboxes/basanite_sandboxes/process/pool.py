@@ -1,4 +1,4 @@
-"""Which cells there are, who has one, and what happens when one is lost."""
+"""Which cells there are, who has one, and what happens to one that is given back."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import contextlib
 import os
 import shutil
 import signal
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from basanite_sandboxes.process import cgroup, native, procfs, seccomp
-from basanite_sandboxes.process.cell import AGENT, LOOK_SECONDS, Cell, CellConfig, CellLost
+from basanite_sandboxes.process.bubblewrap import AGENT, Bubblewrap, CellConfig
+from basanite_sandboxes.process.cell import Cell
+from basanite_sandboxes.process.lent import LentSandbox
 from basanite_sandboxes.process.python import find_interpreter
+from basanite_sandboxes.process.slots import Slots
+from basanite_sandboxes.process.watch import LOOK_SECONDS
 from basanite_sandboxes.spec import (
-    Ended,
     Environment,
     Isolation,
-    Limits,
-    Program,
-    PythonProgram,
-    Report,
     Sandbox,
     SandboxError,
     SandboxPool,
@@ -32,8 +29,8 @@ from basanite_sandboxes.spec import (
 DEFAULT_UID_BASE = 52000
 """As root, cell N runs as this user plus N: one that owns nothing. As anyone else, as ourselves."""
 NAMESPACES = ("user", "pid", "mount", "net", "ipc", "uts")
-ATTEMPTS = 2
-"""A run whose cell died is tried once more, on a new cell."""
+CELLS_PER_SLOT = 2
+"""Of a pair of runs one waits for the other most of the time: together they count as one."""
 
 
 class ProcessPool(SandboxPool):
@@ -42,15 +39,13 @@ class ProcessPool(SandboxPool):
 
     def __init__(self, cells: int = 0, python: Path | None = None, uid_base: int = DEFAULT_UID_BASE) -> None:
         """`cells`: how many run at one time, 0 for one a core. `python`: the interpreter of candidates."""
-        self._size = cells or os.cpu_count() or 1
+        self._slots = Slots(cells or os.cpu_count() or 1)
         self._python = python
         self._uid_base = uid_base
         self._idle: list[Cell] = []
         self._busy: set[Cell] = set()
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._free_numbers = list(range(self._size))
+        self._free_numbers = list(range(self.size * CELLS_PER_SLOT))
         self._numbers: dict[Cell, int] = {}
-        self._slots = self._size
         self._dying: set[Cell] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
@@ -66,7 +61,7 @@ class ProcessPool(SandboxPool):
         self._watcher = asyncio.create_task(self._watch())
         try:
             default = Environment()
-            self._idle += await asyncio.gather(*(self._make(default) for _ in range(self._size)))
+            self._idle += await asyncio.gather(*(self._make(default) for _ in range(self.size)))
         except BaseException:
             await self.close()
             raise
@@ -85,10 +80,7 @@ class ProcessPool(SandboxPool):
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_exception(SandboxError("the pool is closed"))
-        self._waiting.clear()
+        self._slots.close()
         for cell in list(self._numbers):  # idle, busy, and those that are just being made
             self._discard(cell)
         self._idle.clear()
@@ -116,44 +108,22 @@ class ProcessPool(SandboxPool):
 
     @property
     def size(self) -> int:
-        return self._size
+        return self._slots.size
 
     @property
     def in_use(self) -> int:
-        return self._size - self._slots
+        return self._slots.used
 
     # Lending ---------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def sandbox(self, environment: Environment) -> AsyncIterator[Sandbox]:
-        await self._take_slot()
-        lent = _Lent(self, environment)
+        await self._slots.take()
+        lent = LentSandbox(self, self._slots, environment)
         try:
             yield lent
         finally:
             lent.give_back()
-            self._return_slot()
-
-    async def _take_slot(self) -> None:
-        if self._slots > 0 and not self._waiting:
-            self._slots -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._return_slot()
-            raise
-
-    def _return_slot(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)  # the slot passes on
-                return
-        self._slots += 1
 
     async def acquire(self, environment: Environment, *, new: bool = False) -> Cell:
         """A living cell with this environment; for a holder of a slot. `new`: one that nothing ran in."""
@@ -191,7 +161,7 @@ class ProcessPool(SandboxPool):
         except OSError as error:
             self._free_numbers.append(number)
             raise SandboxError(f"no cgroup could be made: {error}") from error
-        cell = Cell(self._config, environment, uid, group)
+        cell = Cell(Bubblewrap(self._config, environment, uid), environment, group)
         self._numbers[cell] = number
         try:
             await cell.start()
@@ -226,88 +196,6 @@ class ProcessPool(SandboxPool):
                     cell.look()
                 except Exception:
                     cell.kill()  # whom nobody can watch, nobody can limit
-
-
-class _Lent(Sandbox):
-    """A slot of the pool, and the cell that fills it just now."""
-
-    def __init__(self, pool: ProcessPool, environment: Environment) -> None:
-        self._pool = pool
-        self._environment = environment
-        self._cell: Cell | None = None
-
-    def give_back(self) -> None:
-        if self._cell is not None:
-            self._pool.release(self._cell)
-            self._cell = None
-
-    async def _living(self, attempt: int) -> Cell:
-        if self._cell is not None and not self._cell.alive:
-            self.give_back()
-        if self._cell is None:
-            # Cells that died while they were idle, perhaps all of them at once, must not be the program's fault.
-            self._cell = await self._pool.acquire(self._environment, new=attempt > 0)
-        return self._cell
-
-    async def run(
-        self,
-        program: Program,
-        limits: Limits,
-        *,
-        stdin: bytes = b"",
-        files: Mapping[str, bytes] | None = None,
-    ) -> Report:
-        for attempt in range(ATTEMPTS):
-            cell = await self._living(attempt)
-            try:
-                return await cell.run(program, limits, stdin, files or {})
-            except CellLost as lost:
-                if lost.reason is not None:
-                    return _lost(lost.reason, limits)
-        return _lost(Ended.CELL_LOST, limits)
-
-    async def run_cases(
-        self, program: PythonProgram, limits: Limits, stdins: Sequence[bytes]
-    ) -> AsyncGenerator[Report, None]:
-        done = 0
-        attempts = 0
-        while done < len(stdins):
-            cell = await self._living(attempts)
-            compiles = False
-            try:
-                rejection = await cell.open(program, limits)
-                compiles = True
-                if rejection is not None:
-                    yield Report(Ended.REJECTED, None, None, b"", b"", b"", 0.0, 0.0, 0, rejection)
-                    return
-                try:
-                    while done < len(stdins):
-                        report = await cell.run_case(limits, stdins[done])
-                        done += 1
-                        attempts = 0
-                        yield report
-                finally:
-                    if cell.alive:
-                        with contextlib.suppress(CellLost):
-                            await cell.close_program()
-            except CellLost as lost:
-                attempts += 1
-                if lost.reason is not None or attempts == ATTEMPTS:
-                    # Over a limit before it even ran: so it would be in every other case.
-                    report = _lost(lost.reason or Ended.CELL_LOST, limits)
-                    until = done + 1 if compiles else len(stdins)
-                    while done < until:
-                        done += 1
-                        yield report
-                        report = replace(report, cpu_seconds=0.0, wall_seconds=0.0)
-                    attempts = 0
-
-
-def _lost(reason: Ended, limits: Limits) -> Report:
-    """What is known of a run whose cell is gone."""
-    cpu = limits.cpu_seconds if reason is Ended.CPU_LIMIT else 0.0
-    wall = limits.wall_seconds if reason is Ended.WALL_LIMIT else 0.0
-    return Report(reason, None, None, b"", b"", b"", cpu, wall, 0)
 
 
 def _sweep_orphans() -> None:

@@ -1,0 +1,103 @@
+"""From the agent's reply and the kernel's counts to the report on a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import NamedTuple
+
+from basanite_sandboxes.guest import wire
+from basanite_sandboxes.process.cgroup import Group
+from basanite_sandboxes.process.files import CellFiles
+from basanite_sandboxes.process.watch import LOAD_FACTOR, Watch
+from basanite_sandboxes.spec import Ended, Limits, Rejection, Report, SandboxError
+
+
+class Reply(NamedTuple):
+    """wire.REPLY."""
+
+    status: int
+    error: int
+    stage: int
+    flags: int
+    cpu_us: int
+    wall_us: int
+    maxrss_kb: int
+    stdout: int
+    stderr: int
+    answers: int
+
+    @property
+    def signal(self) -> int | None:
+        return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
+
+
+class KilledFromOutside(Exception):
+    """Neither we nor a limit ended the run: the host's own memory killer, or somebody. Says nothing about it."""
+
+
+def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -> Report:
+    """The report. Raises SandboxError if the run could not be made, KilledFromOutside."""
+    out_of_memory = watch.out_of_memory()
+    if reply.stage < wire.ISOLATED and not out_of_memory:
+        raise SandboxError(f"a run could not be isolated: step {reply.stage}, {os.strerror(reply.error)}")
+    cpu = max(reply.cpu_us / 1e6, watch.cpu_seconds() or 0.0)
+    rejection = files.rejection() if reply.stage == wire.REJECTED else None
+    ended, near_limit = _how_it_ended(reply, watch, cpu, out_of_memory, rejection)
+    exited = os.WIFEXITED(reply.status)
+    stdout, stderr, answers = files.take_outputs(
+        [reply.stdout, reply.stderr, reply.answers], watch.limits.output_bytes
+    )
+    counts_memory = group is not None and group.counts_memory
+    return Report(
+        ended=ended,
+        exit_status=os.WEXITSTATUS(reply.status) if exited else None,
+        signal=reply.signal,
+        stdout=stdout,
+        stderr=stderr,
+        answers=answers,
+        cpu_seconds=cpu,
+        wall_seconds=reply.wall_us / 1e6,
+        peak_memory_bytes=group.peak_bytes()
+        if group is not None and counts_memory
+        else reply.maxrss_kb << 10,
+        rejection=rejection,
+        near_limit=near_limit,
+    )
+
+
+def _how_it_ended(
+    reply: Reply, watch: Watch, cpu: float, out_of_memory: bool, rejection: Rejection | None
+) -> tuple[Ended, bool]:
+    """-> (how, whether only a run alone can tell)"""
+    limits = watch.limits
+    killed = bool(reply.flags & wire.KILLED)
+    may_be_load = not watch.alone
+    if cpu > limits.cpu_seconds and may_be_load:
+        return Ended.CPU_LIMIT, cpu <= limits.cpu_seconds * LOAD_FACTOR
+    if out_of_memory:
+        return Ended.MEMORY_LIMIT, False
+    if watch.stopped in (Ended.WALL_LIMIT, Ended.STARVED) and not killed:
+        # It had ended by itself, and we were late to see it.
+        return Ended.WALL_LIMIT, True
+    if watch.stopped is not None and watch.stopped is not Ended.DISMISSED:
+        return watch.stopped, False
+    if cpu > limits.cpu_seconds:
+        return Ended.CPU_LIMIT, False
+    if reply.flags & wire.OVER_OUTPUT:
+        return Ended.OUTPUT_LIMIT, False
+    if watch.is_late and _took_too_long(reply, limits):
+        return Ended.WALL_LIMIT, may_be_load
+    if rejection is not None:
+        return Ended.REJECTED, False
+    if reply.signal == signal.SIGSYS:
+        return Ended.FILTER, False
+    if reply.signal == signal.SIGKILL:
+        if watch.stopped is not Ended.DISMISSED:
+            raise KilledFromOutside
+        return Ended.DISMISSED, False
+    return (Ended.EXITED if reply.signal is None else Ended.SIGNALED), False
+
+
+def _took_too_long(reply: Reply, limits: Limits) -> bool:
+    return reply.wall_us / 1e6 > limits.wall_seconds

@@ -1,0 +1,249 @@
+"""A lent sandbox: what a verifier holds. Which cell a run gets, and when it is run again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from basanite_sandboxes.process.cell import Cell, CellLost
+from basanite_sandboxes.process.channel import channel
+from basanite_sandboxes.process.slots import Slots
+from basanite_sandboxes.spec import (
+    Ended,
+    Environment,
+    Limits,
+    Program,
+    PythonProgram,
+    Report,
+    Sandbox,
+    SandboxError,
+)
+
+ATTEMPTS = 2
+"""A run whose cell died is tried once more, on a new cell."""
+AloneSince = Callable[[float], bool]
+
+
+class Cells(Protocol):
+    """What the pool does for the holder of a slot."""
+
+    async def acquire(self, environment: Environment, *, new: bool = False) -> Cell: ...
+
+    def release(self, cell: Cell) -> None: ...
+
+
+class LentSandbox(Sandbox):
+    """A slot of the pool, and the cells that fill it just now."""
+
+    def __init__(self, pool: Cells, slots: Slots, environment: Environment) -> None:
+        self._pool = pool
+        self._slots = slots
+        self._held = 1
+        self._environment = environment
+        self._cells: list[Cell] = []
+
+    def give_back(self) -> None:
+        """End the loan."""
+        self._release()
+        self._slots.give_back(self._held)
+        self._held = 0
+
+    async def run(
+        self,
+        program: Program,
+        limits: Limits,
+        *,
+        stdin: bytes = b"",
+        files: Mapping[str, bytes] | None = None,
+    ) -> Report:
+        report = await self._run_once(program, limits, stdin, files, self._slots.alone_since)
+        if _is_unsure(report):
+            report = await self._run_alone(program, limits, stdin, files)
+        return report
+
+    async def run_cases(
+        self, program: PythonProgram, limits: Limits, stdins: Sequence[bytes]
+    ) -> AsyncGenerator[Report, None]:
+        done = 0
+        attempts = 0
+        while done < len(stdins):
+            (cell,) = await self._living(1, new=attempts > 0)
+            compiles = unsure = False
+            try:
+                rejection = await cell.open(program, limits, self._slots.alone_since)
+                compiles = True
+                if rejection is not None:
+                    yield Report(Ended.REJECTED, None, None, b"", b"", b"", 0.0, 0.0, 0, rejection)
+                    return
+                try:
+                    while done < len(stdins) and not unsure:
+                        report = await cell.run_case(limits, self._slots.alone_since, stdins[done])
+                        attempts = 0
+                        unsure = _is_unsure(report)
+                        if not unsure:
+                            done += 1
+                            yield report
+                finally:
+                    if cell.alive:
+                        with contextlib.suppress(CellLost):
+                            await cell.close_program()
+            except CellLost as lost:
+                attempts += 1
+                if lost.reason is not None or attempts == ATTEMPTS:
+                    # Over a limit before it even ran: so it would be in every other case.
+                    report = _lost(lost.reason or Ended.CELL_LOST, limits)
+                    until = done + 1 if compiles else len(stdins)
+                    while done < until:
+                        done += 1
+                        yield report
+                        report = replace(report, cpu_seconds=0.0, wall_seconds=0.0)
+                    attempts = 0
+            if unsure:
+                report = await self._run_alone(program, limits, stdins[done], None)
+                done += 1
+                yield report
+
+    async def run_pair(
+        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
+    ) -> tuple[Report, Report]:
+        reports = await self._pair_once(candidate, limits, tests, tests_limits, self._slots.alone_since)
+        if any(map(_is_unsure, reports)):
+            async with self._solitude():
+                first, second = await self._pair_once(candidate, limits, tests, tests_limits, _always)
+            reports = replace(first, near_limit=True), second
+        return reports
+
+    async def _pair_once(
+        self,
+        candidate: Program,
+        limits: Limits,
+        tests: Program,
+        tests_limits: Limits,
+        alone_since: AloneSince,
+    ) -> tuple[Report, Report]:
+        for attempt in range(ATTEMPTS):
+            first, second = await self._living(2, new=attempt > 0)
+            pair = _Pair(first, second, alone_since)
+            try:
+                return await pair.run(candidate, limits, tests, tests_limits)
+            except CellLost:
+                pass
+        return _lost(Ended.CELL_LOST, limits), _lost(Ended.DISMISSED, tests_limits)
+
+    async def _run_alone(
+        self, program: Program, limits: Limits, stdin: bytes, files: Mapping[str, bytes] | None
+    ) -> Report:
+        async with self._solitude():
+            report = await self._run_once(program, limits, stdin, files, _always)
+        return replace(report, near_limit=True)
+
+    async def _run_once(
+        self,
+        program: Program,
+        limits: Limits,
+        stdin: bytes,
+        files: Mapping[str, bytes] | None,
+        alone_since: AloneSince,
+    ) -> Report:
+        for attempt in range(ATTEMPTS):
+            (cell,) = await self._living(1, new=attempt > 0)
+            try:
+                return await cell.run(program, limits, alone_since, stdin=stdin, files=files)
+            except CellLost as lost:
+                if lost.reason is not None:
+                    return _lost(lost.reason, limits)
+        return _lost(Ended.CELL_LOST, limits)
+
+    async def _living(self, count: int, *, new: bool) -> list[Cell]:
+        for cell in [cell for cell in self._cells if not cell.alive]:
+            self._cells.remove(cell)
+            self._pool.release(cell)
+        while len(self._cells) < count:
+            # Cells that died while they were idle, perhaps all of them at once, must not be the program's fault.
+            self._cells.append(await self._pool.acquire(self._environment, new=new))
+        return self._cells[:count]
+
+    def _release(self) -> None:
+        while self._cells:
+            self._pool.release(self._cells.pop())
+
+    @contextlib.asynccontextmanager
+    async def _solitude(self) -> AsyncIterator[None]:
+        """Have the machine for ourselves, as far as this pool goes."""
+        # Not while holding anything: two that want all would wait for each other.
+        self._release()
+        self._slots.give_back(self._held)
+        self._held = 0
+        await self._slots.take(self._slots.size)
+        self._held = self._slots.size
+        try:
+            yield
+        finally:
+            self._slots.give_back(self._held - 1)
+            self._held = 1
+
+
+class _Pair:
+    """Two runs, joined by a channel. When that of the tests ends, that of the candidate is ended."""
+
+    def __init__(self, candidate: Cell, tests: Cell, alone_since: AloneSince) -> None:
+        self._cells = candidate, tests
+        self._alone_since = alone_since
+
+    async def run(
+        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
+    ) -> tuple[Report, Report]:
+        """Raises CellLost if the candidate's cell was lost, SandboxError if that of the tests was."""
+        first, second = self._cells
+        ends = channel()
+        runs = [
+            asyncio.create_task(
+                _or_lost(first.run(candidate, limits, self._alone_since, channel=ends[0]), limits)
+            ),
+            asyncio.create_task(
+                _or_lost(second.run(tests, tests_limits, self._alone_since, channel=ends[1]), tests_limits)
+            ),
+        ]
+        try:
+            # If the candidate ends first the tests hear of it: the kernel closes its ends of the pipes.
+            await asyncio.wait(runs[1:])
+            first.dismiss()
+            report = await runs[0]
+            try:
+                return report, await runs[1]
+            except CellLost as lost:
+                raise SandboxError("the cell of the tests died") from lost
+        finally:
+            for run in runs:
+                run.cancel()
+            await asyncio.gather(*runs, return_exceptions=True)
+            for end in ends:
+                end.close()
+
+
+async def _or_lost(run: Awaitable[Report], limits: Limits) -> Report:
+    """The report, also where the cell was lost to a limit. Raises CellLost."""
+    try:
+        return await run
+    except CellLost as lost:
+        if lost.reason is None:
+            raise
+        return _lost(lost.reason, limits)
+
+
+def _is_unsure(report: Report) -> bool:
+    return report.near_limit or report.ended is Ended.STARVED
+
+
+def _always(moment: float) -> bool:
+    return True
+
+
+def _lost(reason: Ended, limits: Limits) -> Report:
+    """What is known of a run whose cell is gone."""
+    cpu = limits.cpu_seconds if reason is Ended.CPU_LIMIT else 0.0
+    wall = limits.wall_seconds if reason is Ended.WALL_LIMIT else 0.0
+    return Report(reason, None, None, b"", b"", b"", cpu, wall, 0)

@@ -1,0 +1,101 @@
+"""Which limits the run in progress is over, as seen from outside of it.
+
+Load makes a run look slower than it is: CPU time grows by up to a half when cores share caches, and what sleeps is
+woken late. So a run that has company gets LOAD_FACTOR times its time limits. What ends by itself in between is near
+its limit: it is run once more, alone, and that decides.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from basanite_sandboxes.process import procfs
+from basanite_sandboxes.process.bubblewrap import Bubblewrap
+from basanite_sandboxes.process.cgroup import Group
+from basanite_sandboxes.spec import Ended, Limits
+
+LOOK_SECONDS = 0.05
+"""How often a run is looked at; shorter runs are judged by their final account alone."""
+LOAD_FACTOR = 1.5
+OVERTIME = 10
+"""A run that mostly waited for a core may take this many times wall_seconds."""
+
+
+class Watch:
+    """One run, from its begin to its report."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        group: Group | None,
+        processes: Bubblewrap,
+        alone_since: Callable[[float], bool],
+        *,
+        preparing: bool = False,
+        prepared: bool = False,
+    ) -> None:
+        """`preparing`: what runs is the compiler. `prepared`: the run is that of a child of the agent."""
+        self.limits = limits
+        self.preparing = preparing
+        self.stopped: Ended | None = None
+        """Why we ended it."""
+        self.stopped_at = 0.0
+        self.is_late = False
+        """It went on beyond wall_seconds, which may be due to load."""
+        self._prepared = prepared
+        self._processes = processes
+        self._alone_since = alone_since
+        self._group = group
+        self._kills_before = group.out_of_memory_kills() if group is not None else 0
+        self._cpu_before = (group.cpu_seconds() or 0.0) if group is not None else 0.0
+        self._began = time.monotonic()
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else of the pool ran beside it so far."""
+        return self._alone_since(self._began)
+
+    def kernel_cpu_seconds(self) -> int:
+        """RLIMIT_CPU: the kernel's own end, past ours, should nobody look."""
+        return math.ceil(self.limits.cpu_seconds * LOAD_FACTOR) + 1
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time of all processes of the run, those that nobody waited for included; None without a cgroup."""
+        total = self._group.cpu_seconds() if self._group is not None else None
+        return total - self._cpu_before if total is not None else None
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel ended a process for the memory limit of the cell."""
+        return self._group is not None and self._group.out_of_memory_kills() > self._kills_before
+
+    def look(self) -> Ended | None:
+        """The limit that the run is over so far that it must end now, if any."""
+        limits = self.limits
+        elapsed = time.monotonic() - self._began
+        if elapsed < LOOK_SECONDS:
+            return None
+        members: list[int] = []
+        cpu = self.cpu_seconds()
+        counts_memory = self._group is not None and self._group.counts_memory
+        if cpu is None or not counts_memory or elapsed > limits.wall_seconds:
+            members = self._processes.of_run(prepared=self._prepared)
+        if cpu is None:
+            cpu = procfs.cpu_seconds(members)
+        grace = 1.0 if self.alone else LOAD_FACTOR
+        if cpu > limits.cpu_seconds * grace:
+            return Ended.CPU_LIMIT
+        if self.out_of_memory():  # of one process; the others may wait for it for ever
+            return Ended.MEMORY_LIMIT
+        if not counts_memory and procfs.uses_more_memory(members, limits.memory_bytes):
+            return Ended.MEMORY_LIMIT
+        if elapsed <= limits.wall_seconds:
+            return None
+        waited = procfs.longest_wait_for_core(members)
+        if elapsed - waited > limits.wall_seconds:
+            self.is_late = True
+        if elapsed < OVERTIME * limits.wall_seconds and elapsed - waited <= limits.wall_seconds * grace:
+            return None
+        # On an idle machine no thread waits longer than the run itself computes: the difference is other load.
+        return Ended.STARVED if waited - cpu > elapsed / 2 else Ended.WALL_LIMIT
