@@ -115,8 +115,6 @@ class Report:
     peak_memory_bytes: int
     """0 if this machine does not tell."""
     rejection: Rejection | None = None
-    near_limit: bool = False
-    """It was so near a time limit that load could have decided; so this is the report on a run alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +134,9 @@ class Environment:
 
 class Sandbox(ABC):
     """A place in which untrusted programs run, one at a time, each isolated from the one before."""
+
+    near_limit: bool = False
+    """Whether a run was so near a time limit that load could have decided, and so was run again, alone."""
 
     @abstractmethod
     async def run(

@@ -32,24 +32,32 @@ class Reply(NamedTuple):
         return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
 
 
+class Unsure(Exception):
+    """A time limit ended the run, and load may be to blame: only a run alone can tell. Has the report all the same."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("near a time limit")
+        self.report = report
+
+
 class KilledFromOutside(Exception):
     """Neither we nor a limit ended the run: the host's own memory killer, or somebody. Says nothing about it."""
 
 
 def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -> Report:
-    """The report. Raises SandboxError if the run could not be made, KilledFromOutside."""
+    """The report. Raises SandboxError if the run could not be made, Unsure, KilledFromOutside."""
     out_of_memory = watch.out_of_memory()
     if reply.stage < wire.ISOLATED and not out_of_memory:
         raise SandboxError(f"a run could not be isolated: step {reply.stage}, {os.strerror(reply.error)}")
     cpu = max(reply.cpu_us / 1e6, watch.cpu_seconds() or 0.0)
     rejection = files.rejection() if reply.stage == wire.REJECTED else None
-    ended, near_limit = _how_it_ended(reply, watch, cpu, out_of_memory, rejection)
+    ended, is_unsure = _how_it_ended(reply, watch, cpu, out_of_memory, rejection)
     exited = os.WIFEXITED(reply.status)
     stdout, stderr, answers = files.take_outputs(
         [reply.stdout, reply.stderr, reply.answers], watch.limits.output_bytes
     )
     counts_memory = group is not None and group.counts_memory
-    return Report(
+    report = Report(
         ended=ended,
         exit_status=os.WEXITSTATUS(reply.status) if exited else None,
         signal=reply.signal,
@@ -62,8 +70,10 @@ def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -
         if group is not None and counts_memory
         else reply.maxrss_kb << 10,
         rejection=rejection,
-        near_limit=near_limit,
     )
+    if is_unsure:
+        raise Unsure(report)
+    return report
 
 
 def _how_it_ended(
@@ -81,7 +91,7 @@ def _how_it_ended(
         # It had ended by itself, and we were late to see it.
         return Ended.WALL_LIMIT, True
     if watch.stopped is not None and watch.stopped is not Ended.DISMISSED:
-        return watch.stopped, False
+        return watch.stopped, watch.stopped is Ended.STARVED
     if cpu > limits.cpu_seconds:
         return Ended.CPU_LIMIT, False
     if reply.flags & wire.OVER_OUTPUT:

@@ -168,7 +168,7 @@ class Cell:
     ) -> Report:
         """Run a program once. `alone_since`: whether nothing else of the pool ran since a moment.
 
-        A report with near_limit says what only a run alone can tell. Raises CellLost or SandboxError.
+        Raises Unsure, CellLost or SandboxError.
         """
         try:
             text = program_text(program, files or {})

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import replace
 from typing import Protocol
 
+from basanite_sandboxes.process.account import Unsure
 from basanite_sandboxes.process.cell import Cell, CellLost
 from basanite_sandboxes.process.channel import channel
 from basanite_sandboxes.process.slots import Slots
@@ -24,7 +25,6 @@ from basanite_sandboxes.spec import (
 
 ATTEMPTS = 2
 """A run whose cell died is tried once more, on a new cell."""
-AloneSince = Callable[[float], bool]
 
 
 class Cells(Protocol):
@@ -59,10 +59,10 @@ class LentSandbox(Sandbox):
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
     ) -> Report:
-        report = await self._run_once(program, limits, stdin, files, self._slots.alone_since)
-        if _is_unsure(report):
-            report = await self._run_alone(program, limits, stdin, files)
-        return report
+        try:
+            return await self._run_once(program, limits, stdin, files)
+        except Unsure:
+            return await self._run_alone(program, limits, stdin, files)
 
     async def run_cases(
         self, program: PythonProgram, limits: Limits, stdins: Sequence[bytes]
@@ -71,7 +71,7 @@ class LentSandbox(Sandbox):
         attempts = 0
         while done < len(stdins):
             (cell,) = await self._living(1, new=attempts > 0)
-            compiles = unsure = False
+            compiles = False
             try:
                 rejection = await cell.open(program, limits, self._slots.alone_since)
                 compiles = True
@@ -79,20 +79,26 @@ class LentSandbox(Sandbox):
                     yield Report(Ended.REJECTED, None, None, b"", b"", b"", 0.0, 0.0, 0, rejection)
                     return
                 try:
-                    while done < len(stdins) and not unsure:
-                        report = await cell.run_case(limits, self._slots.alone_since, stdins[done])
+                    while done < len(stdins):
+                        run = cell.run_case(limits, self._slots.alone_since, stdins[done])
+                        report = await _settled(run, limits)
+                        done += 1
                         attempts = 0
-                        unsure = _is_unsure(report)
-                        if not unsure:
-                            done += 1
-                            yield report
+                        yield report
                 finally:
                     if cell.alive:
                         with contextlib.suppress(CellLost):
                             await cell.close_program()
+            except Unsure:
+                yield await self._run_alone(program, limits, stdins[done], None)
+                done += 1
             except CellLost as lost:
                 attempts += 1
-                if lost.reason is not None or attempts == ATTEMPTS:
+                if lost.reason is Ended.STARVED:  # while it compiled
+                    yield await self._run_alone(program, limits, stdins[done], None)
+                    done += 1
+                    attempts = 0
+                elif lost.reason is not None or attempts == ATTEMPTS:
                     # Over a limit before it even ran: so it would be in every other case.
                     report = _lost(lost.reason or Ended.CELL_LOST, limits)
                     until = done + 1 if compiles else len(stdins)
@@ -101,44 +107,21 @@ class LentSandbox(Sandbox):
                         yield report
                         report = replace(report, cpu_seconds=0.0, wall_seconds=0.0)
                     attempts = 0
-            if unsure:
-                report = await self._run_alone(program, limits, stdins[done], None)
-                done += 1
-                yield report
 
     async def run_pair(
         self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
     ) -> tuple[Report, Report]:
-        reports = await self._pair_once(candidate, limits, tests, tests_limits, self._slots.alone_since)
-        if any(map(_is_unsure, reports)):
+        try:
+            return await self._pair_once(candidate, limits, tests, tests_limits)
+        except Unsure:
             async with self._solitude():
-                first, second = await self._pair_once(candidate, limits, tests, tests_limits, _always)
-            reports = replace(first, near_limit=True), second
-        return reports
-
-    async def _pair_once(
-        self,
-        candidate: Program,
-        limits: Limits,
-        tests: Program,
-        tests_limits: Limits,
-        alone_since: AloneSince,
-    ) -> tuple[Report, Report]:
-        for attempt in range(ATTEMPTS):
-            first, second = await self._living(2, new=attempt > 0)
-            pair = _Pair(first, second, alone_since)
-            try:
-                return await pair.run(candidate, limits, tests, tests_limits)
-            except CellLost:
-                pass
-        return _lost(Ended.CELL_LOST, limits), _lost(Ended.DISMISSED, tests_limits)
+                return await self._pair_once(candidate, limits, tests, tests_limits, alone=True)
 
     async def _run_alone(
         self, program: Program, limits: Limits, stdin: bytes, files: Mapping[str, bytes] | None
     ) -> Report:
         async with self._solitude():
-            report = await self._run_once(program, limits, stdin, files, _always)
-        return replace(report, near_limit=True)
+            return await self._run_once(program, limits, stdin, files, alone=True)
 
     async def _run_once(
         self,
@@ -146,16 +129,65 @@ class LentSandbox(Sandbox):
         limits: Limits,
         stdin: bytes,
         files: Mapping[str, bytes] | None,
-        alone_since: AloneSince,
+        *,
+        alone: bool = False,
     ) -> Report:
         for attempt in range(ATTEMPTS):
             (cell,) = await self._living(1, new=attempt > 0)
+            run = cell.run(program, limits, self._alone_since(alone), stdin=stdin, files=files)
             try:
-                return await cell.run(program, limits, alone_since, stdin=stdin, files=files)
+                return await _settled(run, limits, alone=alone)
             except CellLost as lost:
                 if lost.reason is not None:
                     return _lost(lost.reason, limits)
         return _lost(Ended.CELL_LOST, limits)
+
+    async def _pair_once(
+        self,
+        candidate: Program,
+        limits: Limits,
+        tests: Program,
+        tests_limits: Limits,
+        *,
+        alone: bool = False,
+    ) -> tuple[Report, Report]:
+        """Raises Unsure, and SandboxError if the cell of the tests was lost."""
+        for attempt in range(ATTEMPTS):
+            first, second = await self._living(2, new=attempt > 0)
+            ends = channel()
+            runs = [
+                asyncio.create_task(_settled(run, limits, alone=alone))
+                for run in (
+                    first.run(candidate, limits, self._alone_since(alone), channel=ends[0]),
+                    second.run(tests, tests_limits, self._alone_since(alone), channel=ends[1]),
+                )
+            ]
+            try:
+                # If the candidate ends first the tests hear of it: the kernel closes its ends of the pipes.
+                await asyncio.wait(runs[1:])
+                first.dismiss()
+                try:
+                    report = await runs[0]
+                except CellLost as lost:
+                    if lost.reason is None:
+                        continue
+                    report = _lost(lost.reason, limits)
+                try:
+                    return report, await runs[1]
+                except CellLost as lost:
+                    if lost.reason is None:
+                        raise SandboxError("the cell of the tests died") from lost
+                    return report, _lost(lost.reason, tests_limits)
+            finally:
+                for run in runs:
+                    run.cancel()
+                await asyncio.gather(*runs, return_exceptions=True)
+                for end in ends:
+                    end.close()
+        return _lost(Ended.CELL_LOST, limits), _lost(Ended.DISMISSED, tests_limits)
+
+    def _alone_since(self, alone: bool) -> Callable[[float], bool]:
+        return _always if alone else self._slots.alone_since
 
     async def _living(self, count: int, *, new: bool) -> list[Cell]:
         for cell in [cell for cell in self._cells if not cell.alive]:
@@ -173,6 +205,7 @@ class LentSandbox(Sandbox):
     @contextlib.asynccontextmanager
     async def _solitude(self) -> AsyncIterator[None]:
         """Have the machine for ourselves, as far as this pool goes."""
+        self.near_limit = True
         # Not while holding anything: two that want all would wait for each other.
         self._release()
         self._slots.give_back(self._held)
@@ -186,56 +219,18 @@ class LentSandbox(Sandbox):
             self._held = 1
 
 
-class _Pair:
-    """Two runs, joined by a channel. When that of the tests ends, that of the candidate is ended."""
-
-    def __init__(self, candidate: Cell, tests: Cell, alone_since: AloneSince) -> None:
-        self._cells = candidate, tests
-        self._alone_since = alone_since
-
-    async def run(
-        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
-    ) -> tuple[Report, Report]:
-        """Raises CellLost if the candidate's cell was lost, SandboxError if that of the tests was."""
-        first, second = self._cells
-        ends = channel()
-        runs = [
-            asyncio.create_task(
-                _or_lost(first.run(candidate, limits, self._alone_since, channel=ends[0]), limits)
-            ),
-            asyncio.create_task(
-                _or_lost(second.run(tests, tests_limits, self._alone_since, channel=ends[1]), tests_limits)
-            ),
-        ]
-        try:
-            # If the candidate ends first the tests hear of it: the kernel closes its ends of the pipes.
-            await asyncio.wait(runs[1:])
-            first.dismiss()
-            report = await runs[0]
-            try:
-                return report, await runs[1]
-            except CellLost as lost:
-                raise SandboxError("the cell of the tests died") from lost
-        finally:
-            for run in runs:
-                run.cancel()
-            await asyncio.gather(*runs, return_exceptions=True)
-            for end in ends:
-                end.close()
-
-
-async def _or_lost(run: Awaitable[Report], limits: Limits) -> Report:
-    """The report, also where the cell was lost to a limit. Raises CellLost."""
+async def _settled(run: Awaitable[Report], limits: Limits, *, alone: bool = False) -> Report:
+    """The report. Raises Unsure only if it was not `alone`, and CellLost."""
     try:
         return await run
+    except Unsure as unsure:
+        if alone:
+            return unsure.report
+        raise
     except CellLost as lost:
-        if lost.reason is None:
-            raise
-        return _lost(lost.reason, limits)
-
-
-def _is_unsure(report: Report) -> bool:
-    return report.near_limit or report.ended is Ended.STARVED
+        if lost.reason is Ended.STARVED and not alone:
+            raise Unsure(_lost(Ended.STARVED, limits)) from lost
+        raise
 
 
 def _always(moment: float) -> bool:

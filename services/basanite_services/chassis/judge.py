@@ -94,6 +94,7 @@ class Judge:
 
         if (broken_rule := flaw(verdict)) is not None:
             raise self._internal(item, job.id, f"the verifier broke a rule of the contract: {broken_rule}")
+        verdict.near_limit |= lender.near_limit
         queue_seconds = max(0.0, lender.started - job.arrived)
         try:
             usage = sum_usage(verdict.cases, queue_seconds)
@@ -186,13 +187,14 @@ def _require(item: CheckedItem, assurance: result_pb2.Assurance.ValueType) -> No
 
 
 class _Lender:
-    """Lends the pool's sandboxes to one item and notes when it got the first."""
+    """Lends the pool's sandboxes to one item; notes when it got the first, and whether a limit was near."""
 
     def __init__(self, pool: SandboxPool) -> None:
         self._pool = pool
         # For a verifier that needs no sandbox, the start is now.
         self.started = time.monotonic()
         self._waiting = True
+        self.near_limit = False
 
     def __call__(self, environment: Environment) -> AbstractAsyncContextManager[Sandbox]:
         return _Loan(self, self._pool.sandbox(environment))
@@ -202,6 +204,9 @@ class _Lender:
             self._waiting = False
             self.started = time.monotonic()
 
+    def given_back(self, sandbox: Sandbox) -> None:
+        self.near_limit |= sandbox.near_limit
+
 
 class _Loan(AbstractAsyncContextManager[Sandbox]):
     def __init__(self, lender: _Lender, loan: AbstractAsyncContextManager[Sandbox]) -> None:
@@ -209,9 +214,9 @@ class _Loan(AbstractAsyncContextManager[Sandbox]):
         self._loan = loan
 
     async def __aenter__(self) -> Sandbox:
-        sandbox = await self._loan.__aenter__()
+        self._sandbox = await self._loan.__aenter__()
         self._lender.lent()
-        return sandbox
+        return self._sandbox
 
     async def __aexit__(
         self,
@@ -219,4 +224,5 @@ class _Loan(AbstractAsyncContextManager[Sandbox]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
+        self._lender.given_back(self._sandbox)
         return await self._loan.__aexit__(kind, error, trace)
