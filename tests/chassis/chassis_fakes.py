@@ -136,7 +136,8 @@ class EchoVerifier(Verifier[tasks_pb2.ExtensionTask]):
         order = json.loads(task.payload or b"{}")
         self.runs.append(order)
         self.limits_seen.append(context.limits)
-        async with context.sandbox():
+        async with context.sandbox() as sandbox:
+            sandbox.near_limit = order.get("near_limit", False)
             if "wait" in order:
                 await self._wait(self.gates[order["wait"]])
             if "sleep" in order:
@@ -187,7 +188,6 @@ def _verdict(order: dict[str, Any]) -> Verdict:
         score=score,
         assurance=result_pb2.ASSURANCE_GUARDED if order.get("guarded") else result_pb2.ASSURANCE_SEPARATED,
         guards=["a fence"] if order.get("guarded") else [],
-        near_limit=order.get("near_limit", False),
         score_policy="weighted_fraction",
         cases=[
             CaseResult(

@@ -51,6 +51,15 @@ async def test_what_may_come_out_otherwise_is_never_cached(
     assert not any(result.cached for result in results)
 
 
+async def test_a_run_near_its_limit_marks_the_verdict_whatever_the_verifier_says(tmp_path: Path) -> None:
+    async with serving(tmp_path) as harness:
+        marks = [
+            (await harness.verify(item("a", {"near_limit": near}))).verdict.near_limit
+            for near in (True, False)
+        ]
+    assert marks == [True, False]
+
+
 async def test_bypass_neither_reads_nor_writes_the_cache(tmp_path: Path) -> None:
     async with serving(tmp_path) as harness:
         await harness.verify(item("a", cache_policy=BYPASS))

@@ -84,14 +84,15 @@ def _how_it_ended(
     killed = bool(reply.flags & wire.KILLED)
     may_be_load = not watch.alone
     if cpu > limits.cpu_seconds and may_be_load:
-        return Ended.CPU_LIMIT, cpu <= limits.cpu_seconds * LOAD_FACTOR
+        return Ended.CPU_LIMIT, cpu <= limits.cpu_seconds * LOAD_FACTOR or watch.went_on
     if out_of_memory:
         return Ended.MEMORY_LIMIT, False
     if watch.stopped in (Ended.WALL_LIMIT, Ended.STARVED) and not killed:
         # It had ended by itself, and we were late to see it.
         return Ended.WALL_LIMIT, True
     if watch.stopped is not None and watch.stopped is not Ended.DISMISSED:
-        return watch.stopped, watch.stopped is Ended.STARVED
+        is_chance = watch.stopped is Ended.WALL_LIMIT and may_be_load and watch.went_on
+        return watch.stopped, watch.stopped is Ended.STARVED or is_chance
     if cpu > limits.cpu_seconds:
         return Ended.CPU_LIMIT, False
     if reply.flags & wire.OVER_OUTPUT:

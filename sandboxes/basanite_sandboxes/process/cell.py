@@ -165,8 +165,10 @@ class Cell:
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
         channel: Channel | None = None,
+        progress: Callable[[], int] | None = None,
     ) -> Report:
-        """Run a program once. `alone_since`: whether nothing else of the pool ran since a moment.
+        """Run a program once. `alone_since`: whether nothing else of the pool ran since a moment. `progress`: how
+        much it has brought about so far, if its answers do not tell.
 
         Raises Unsure, CellLost or SandboxError.
         """
@@ -174,8 +176,10 @@ class Cell:
             text = program_text(program, files or {})
             self._require_life()
             self._files.place(text, stdin)
+            self._files.clear_answers()
             flags = wire.ANSWERS if isinstance(program, ANSWERING) else 0
-            return await self._run_once(limits, alone_since, len(text), len(stdin), flags, channel)
+            watch = self._begin(limits, alone_since, progress=progress)
+            return await self._run_once(watch, len(text), len(stdin), flags, channel)
         finally:
             if channel is not None:
                 channel.close()
@@ -214,12 +218,17 @@ class Cell:
         """Run the open program once. As `run`."""
         self._require_life()
         self._files.write_input(stdin, self._program_length)
-        return await self._run_once(limits, alone_since, self._program_length, len(stdin), wire.PREPARED)
+        watch = self._begin(limits, alone_since, prepared=True)
+        return await self._run_once(watch, self._program_length, len(stdin), wire.PREPARED)
 
     async def close_program(self) -> None:
         """End what `open` began."""
         await self._exchange(wire.CLOSE, None, 0, 0, 0)
         self._opened = False
+
+    def answered(self) -> int:
+        """Bytes that the run in progress has answered so far."""
+        return self._files.answered()
 
     def dismiss(self) -> None:
         """End the run in progress though it is over no limit: nobody needs it any more."""
@@ -229,18 +238,15 @@ class Cell:
 
     async def _run_once(
         self,
-        limits: Limits,
-        alone_since: Callable[[float], bool],
+        watch: Watch,
         program_length: int,
         stdin_length: int,
         flags: int,
         channel: Channel | None = None,
     ) -> Report:
-        prepared = bool(flags & wire.PREPARED)
-        watch = self._begin(limits, alone_since, prepared=prepared)
         try:
             reply = await self._exchange(wire.RUN, watch, program_length, stdin_length, flags, channel)
-            if prepared and reply.stage == 0:
+            if flags & wire.PREPARED and reply.stage == 0:
                 self.kill()  # the agent's word that the preparing child died: its run may live on
                 raise CellLost(None)
             return account(reply, watch, self._files, self._group)
@@ -259,6 +265,7 @@ class Cell:
         limits: Limits,
         alone_since: Callable[[float], bool],
         *,
+        progress: Callable[[], int] | None = None,
         preparing: bool = False,
         prepared: bool = False,
     ) -> Watch:
@@ -269,7 +276,13 @@ class Cell:
                 self.kill()
                 raise CellLost(None) from error
         self._watch = Watch(
-            limits, self._group, self.processes, alone_since, preparing=preparing, prepared=prepared
+            limits,
+            self._group,
+            self.processes,
+            alone_since,
+            progress or self.answered,
+            preparing=preparing,
+            prepared=prepared,
         )
         return self._watch
 

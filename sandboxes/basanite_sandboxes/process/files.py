@@ -11,6 +11,7 @@ from basanite_sandboxes.spec import Rejection
 KEEP_BYTES = 1 << 20
 """Files that grew beyond this are emptied after a run."""
 _DETAIL_BYTES = 4096
+_ANSWERS = 2
 
 
 class CellFiles:
@@ -42,6 +43,15 @@ class CellFiles:
     def take_outputs(self, lengths: list[int], most: int) -> list[bytes]:
         """Standard output, standard error and answers of the last run, each cut to `most` bytes."""
         return [_take(fd, min(length, most)) for fd, length in zip(self.outputs, lengths, strict=True)]
+
+    def clear_answers(self) -> None:
+        """So that `answered` speaks of the next run."""
+        if self.answered():
+            os.ftruncate(self.outputs[_ANSWERS], 0)
+
+    def answered(self) -> int:
+        """Bytes that the run has answered so far, as far as its agent has looked."""
+        return os.fstat(self.outputs[_ANSWERS]).st_size
 
     def rejection(self) -> Rejection:
         """What the trusted part of the run said of a source that does not compile."""

@@ -158,7 +158,13 @@ class LentSandbox(Sandbox):
             runs = [
                 asyncio.create_task(_settled(run, limits, alone=alone))
                 for run in (
-                    first.run(candidate, limits, self._alone_since(alone), channel=ends[0]),
+                    first.run(
+                        candidate,
+                        limits,
+                        self._alone_since(alone),
+                        channel=ends[0],
+                        progress=second.answered,
+                    ),
                     second.run(tests, tests_limits, self._alone_since(alone), channel=ends[1]),
                 )
             ]

@@ -2,7 +2,7 @@
 
 Load makes a run look slower than it is: CPU time grows by up to a half when cores share caches, and what sleeps is
 woken late. So a run that has company gets LOAD_FACTOR times its time limits. What ends by itself in between is near
-its limit: it is run once more, alone, and that decides.
+its limit: it is run once more, alone, and that decides. So is what answered something more after its limit.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ class Watch:
         group: Group | None,
         processes: Bubblewrap,
         alone_since: Callable[[float], bool],
+        progress: Callable[[], int],
         *,
         preparing: bool = False,
         prepared: bool = False,
     ) -> None:
-        """`preparing`: what runs is the compiler. `prepared`: the run is that of a child of the agent."""
+        """`progress`: how much the run has answered so far. `preparing`: what runs is the compiler. `prepared`: the
+        run is that of a child of the agent."""
         self.limits = limits
         self.preparing = preparing
         self.stopped: Ended | None = None
@@ -47,6 +49,8 @@ class Watch:
         self._prepared = prepared
         self._processes = processes
         self._alone_since = alone_since
+        self._progress = progress
+        self._progress_at_limit: int | None = None
         self._group = group
         self._kills_before = group.out_of_memory_kills() if group is not None else 0
         self._cpu_before = (group.cpu_seconds() or 0.0) if group is not None else 0.0
@@ -56,6 +60,11 @@ class Watch:
     def alone(self) -> bool:
         """Whether nothing else of the pool ran beside it so far."""
         return self._alone_since(self._began)
+
+    @property
+    def went_on(self) -> bool:
+        """Whether it answered something after it was over a time limit: how much is a matter of chance."""
+        return self._progress() != (self._progress_at_limit or 0)
 
     def kernel_cpu_seconds(self) -> int:
         """RLIMIT_CPU: the kernel's own end, past ours, should nobody look."""
@@ -84,6 +93,8 @@ class Watch:
         if cpu is None:
             cpu = procfs.cpu_seconds(members)
         grace = 1.0 if self.alone else LOAD_FACTOR
+        if cpu > limits.cpu_seconds:
+            self._note_limit()
         if cpu > limits.cpu_seconds * grace:
             return Ended.CPU_LIMIT
         if self.out_of_memory():  # of one process; the others may wait for it for ever
@@ -95,7 +106,12 @@ class Watch:
         waited = procfs.longest_wait_for_core(members)
         if elapsed - waited > limits.wall_seconds:
             self.is_late = True
+            self._note_limit()
         if elapsed < OVERTIME * limits.wall_seconds and elapsed - waited <= limits.wall_seconds * grace:
             return None
         # On an idle machine no thread waits longer than the run itself computes: the difference is other load.
         return Ended.STARVED if waited - cpu > elapsed / 2 else Ended.WALL_LIMIT
+
+    def _note_limit(self) -> None:
+        if self._progress_at_limit is None:
+            self._progress_at_limit = self._progress()
