@@ -154,12 +154,12 @@ def test_waiting_of_the_agent_is_not_taken_for_that_of_the_run(local_box: LocalB
     """The agent's run delay of its whole life would make a sleeping run look starved."""
     asked: list[int] = []
 
-    def record(pids: list[int]) -> float:
+    def record(pids: list[int]) -> dict[int, float]:
         asked.extend(pids)
-        return 0.0
+        return {}
 
     trusted = [procfs.descendants(cell.processes.pid) for cell in local_box.pool._idle]
-    with mock.patch.object(procfs, "longest_wait_for_core", record):
+    with mock.patch.object(procfs, "waits_for_core", record):
         assert local_box.run("import time\ntime.sleep(1000)", wall_seconds=0.2).ended is Ended.WALL_LIMIT
         local_box.cases("import time\ntime.sleep(1000)", [b""], wall_seconds=0.2)
     assert asked

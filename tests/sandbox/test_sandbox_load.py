@@ -16,7 +16,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from sandbox_box import STANDARD, LocalBox, limits_of, python, until
 
-from basanite_sandboxes.process import ProcessPool
+from basanite_sandboxes.process import ProcessPool, procfs
+from basanite_sandboxes.process.procfs import WaitForCore
 from basanite_sandboxes.process.slots import Slots
 from basanite_sandboxes.spec import Ended, PythonProgram, Report, Sandbox, SandboxError
 
@@ -155,6 +156,15 @@ def test_spinning_under_overload_ends_by_time_and_never_by_load(crowded: LocalBo
         return await asyncio.gather(*(one() for _ in range(crowded.pool.size)))
 
     assert {report.ended for report in crowded.do(main())} == {Ended.WALL_LIMIT}
+
+
+def test_waiting_of_processes_that_ended_meanwhile_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, clock = WaitForCore(), iter([10.0, 11.0, 12.0, 13.0])
+    monkeypatch.setattr(procfs.time, "monotonic", lambda: next(clock))
+    for waits in ({7: 0.1, 8: 4.0}, {7: 0.2, 8: 4.9}, {7: 0.3}, {7: 0.3, 9: 0.5}):
+        monkeypatch.setattr(procfs, "waits_for_core", lambda pids, waits=waits: waits)
+        wait.look([])
+    assert wait.seconds == pytest.approx(4.0 + 0.9 + 0.1 + 0.5)
 
 
 def test_whom_somebody_outside_kills_is_run_again(local_box: LocalBox) -> None:

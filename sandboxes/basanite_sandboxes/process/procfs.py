@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from pathlib import Path
@@ -84,12 +85,28 @@ def _sum_of(pid: int, file: str, *names: bytes) -> int:
     return total
 
 
-def longest_wait_for_core(pids: list[int]) -> float:
-    """Seconds that the thread that waited longest was ready to run and had no core (schedstat's run delay)."""
-    longest = 0
+def waits_for_core(pids: list[int]) -> dict[int, float]:
+    """Seconds that each thread ever was ready to run and had no core (schedstat's run delay), by thread."""
+    found = {}
     for pid in pids:
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{pid}/task").iterdir():
                 with contextlib.suppress(OSError, IndexError, ValueError):
-                    longest = max(longest, int((task / "schedstat").read_text().split()[1]))
-    return longest / 1e9
+                    found[int(task.name)] = int((task / "schedstat").read_text().split()[1]) / 1e9
+    return found
+
+
+class WaitForCore:
+    """How long a run had something to do and no core: in each span between two looks, as long as the thread that
+    waited longest. What ends meanwhile takes its last span along."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._waits: dict[int, float] = {}
+        self._looked_at = -math.inf
+
+    def look(self, pids: list[int]) -> None:
+        now, waits = time.monotonic(), waits_for_core(pids)
+        longest = max((wait - self._waits.get(task, 0.0) for task, wait in waits.items()), default=0.0)
+        self.seconds += min(longest, now - self._looked_at)
+        self._waits, self._looked_at = waits, now

@@ -19,8 +19,8 @@ from basanite_sandboxes.spec import Ended, Limits
 LOOK_SECONDS = 0.05
 """How often a run is looked at; shorter runs are judged by their final account alone."""
 LOAD_FACTOR = 1.5
-OVERTIME = 10
-"""A run that mostly waited for a core may take this many times wall_seconds."""
+OVERTIME, PATIENCE_SECONDS = 10, 30.0
+"""A run that mostly waited for a core may take this many times wall_seconds, or this long if that is more."""
 
 
 class Watch:
@@ -51,6 +51,7 @@ class Watch:
         self._alone_since = alone_since
         self._progress = progress
         self._progress_at_limit: int | None = None
+        self._wait = procfs.WaitForCore()
         self._group = group
         self._kills_before = group.out_of_memory_kills() if group is not None else 0
         self._cpu_before = (group.cpu_seconds() or 0.0) if group is not None else 0.0
@@ -88,7 +89,8 @@ class Watch:
         members: list[int] = []
         cpu = self.cpu_seconds()
         counts_memory = self._group is not None and self._group.counts_memory
-        if cpu is None or not counts_memory or elapsed > limits.wall_seconds:
+        may_wait = elapsed > limits.wall_seconds / 2
+        if cpu is None or not counts_memory or may_wait:
             members = self._processes.of_run(prepared=self._prepared)
         if cpu is None:
             cpu = procfs.cpu_seconds(members)
@@ -101,13 +103,16 @@ class Watch:
             return Ended.MEMORY_LIMIT
         if not counts_memory and procfs.uses_more_memory(members, limits.memory_bytes):
             return Ended.MEMORY_LIMIT
+        if may_wait:
+            self._wait.look(members)
+        waited = self._wait.seconds
         if elapsed <= limits.wall_seconds:
             return None
-        waited = procfs.longest_wait_for_core(members)
         if elapsed - waited > limits.wall_seconds:
             self.is_late = True
             self._note_limit()
-        if elapsed < OVERTIME * limits.wall_seconds and elapsed - waited <= limits.wall_seconds * grace:
+        patience = max(OVERTIME * limits.wall_seconds, PATIENCE_SECONDS)
+        if elapsed < patience and elapsed - waited <= limits.wall_seconds * grace:
             return None
         # On an idle machine no thread waits longer than the run itself computes: the difference is other load.
         return Ended.STARVED if waited - cpu > elapsed / 2 else Ended.WALL_LIMIT
