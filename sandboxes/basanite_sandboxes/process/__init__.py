@@ -7,11 +7,14 @@ installs the system-call filter, and lets it become the candidate. When the cand
 gone, the kernel has ended everything that it started. The candidate cannot name the agent, and nothing it says
 decides anything: exit status, CPU time, memory and output are read outside.
 
-    pool.py    which cells there are and who has one         rootfs.py   what a candidate sees
-    cell.py    one cell: start, run, stop, account           cgroup.py   memory and CPU by the kernel, v2 or v1
-    seccomp.py the system-call filter                        procfs.py   the same by /proc, where there is none
-    python.py  which interpreter                             native.py   compiles ../guest/cell.c once
-    program.py a program as the agent reads it
+    pool.py        which cells there are, who has one         bubblewrap.py  how a cell's processes start and end
+    slots.py       how many run at one time, who is next      rootfs.py      what a candidate sees
+    lent.py        a lent sandbox: its cells, second runs     seccomp.py     the system-call filter
+    cell.py        one cell: asked to run programs            python.py      which interpreter
+    files.py       what passes through memory files           native.py      compiles ../guest/cell.c once
+    channel.py     two pipes that join two runs               cgroup.py      memory and CPU by the kernel, v2 or v1
+    watch.py       which limits a run is over                 procfs.py      the same by /proc, where there is none
+    account.py     from counts to the report on a run         program.py     a program as the agent reads it
 """
 
 from basanite_sandboxes.process.pool import ProcessPool
