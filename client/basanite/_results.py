@@ -196,7 +196,8 @@ class Result:
     failure: Failure | None = None
     usage: Usage = Usage()
     cached: bool = False
-    """True if the server had the verdict already; usage is then that of the first run."""
+    """True if the server had the verdict already, or just then judged an identical item; usage is then that of
+    the one run."""
     digest: str = ""
     """SHA-256 in hex over all that decides the verdict. "" for an item that was not read."""
     environment_digest: str = ""

@@ -56,7 +56,7 @@ async def test_a_single_item_does_not_wait_behind_a_large_batch() -> None:
     async def judge(job: Job) -> Answer:
         order.append(job.id)
         await asyncio.sleep(0)
-        return Answer(b"", "PASSED")
+        return Answer(b"", b"", "PASSED")
 
     admission = Admission(100)
     scheduler = Scheduler(judge, admission, max_in_flight=2)

@@ -117,7 +117,9 @@ class Result(google.protobuf.message.Message):
     id: builtins.str
     """Item.id."""
     cached: builtins.bool
-    """True if the verdict was taken from the server's cache; usage is then that of the first run."""
+    """True if the verdict was taken from the server's cache, or from an identical item judged at the same time;
+    usage is then that of the one run.
+    """
     digest: builtins.str
     """SHA-256 in hex over server version, kind, task, effective limits, environment digest, toolchain and
     isolation profile: equal digests mean equal verdicts. Empty for an item that could not be read.

@@ -1,4 +1,4 @@
-"""One item from check to answer: cache, verifier, guard, digest, usage, and what each exception means."""
+"""One item from check to answer: cache, flight, verifier, guard, digest, usage, and what each exception means."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from basanite_services.chassis import failures
 from basanite_services.chassis.cache import Entry, VerdictCache
 from basanite_services.chassis.check import CheckedItem, UnsupportedKind, check_item
 from basanite_services.chassis.digest import Digester
+from basanite_services.chassis.flights import Assurance, Flights
 from basanite_services.chassis.guard import fit_outputs, flaw, sum_usage
 from basanite_services.chassis.logs import Logger, RateLimit, where
 from basanite_services.chassis.metrics import Metrics
@@ -26,6 +27,11 @@ from basanite_services.chassis.wire import frame
 _CACHED = b"\x28\x01"
 # gRPC clients refuse messages over 4 MiB unless told otherwise.
 _MAX_OUTPUT_BYTES = 3 << 20
+_NOT_ASSURED = failures.invalid(
+    "require_assurance",
+    "must be ASSURANCE_GUARDED for this item: it can be judged only with candidate and judge in "
+    "one process or simulation",
+)
 _OUTCOMES = {value: name.removeprefix("OUTCOME_") for name, value in result_pb2.Outcome.items()}
 
 
@@ -55,34 +61,75 @@ class Judge:
         self._environments = environments
         self._max_item_bytes = max_item_bytes
         self._cache = cache
+        self._flights = Flights()
         self._digester = Digester(pool.isolation)
         self.metrics = metrics
         self._log = log
         self._warnings = RateLimit()
         self._log_items = log_items
 
-    async def __call__(self, job: Job) -> Answer:
-        """The answer to a job. Raises only asyncio.CancelledError."""
+    async def __call__(self, job: Job) -> Answer | None:
+        """The answer to a job; None if that is the business of a flight (flights.py)."""
         assert job.item is not None
         kind = job.item.kind if job.item.kind in self.served else "other"
         try:
-            answer = await self._judge(job)
+            item = self._check(job)
         except _Failed as failed:
-            answer = refusal(job.id, failed.failure)
-            self.metrics.failure(kind, answer.outcome)
-            self._warn(job.id, kind, failed.failure)
+            return self._refuse(job, kind, failed.failure)
+        digest = self._digester.digest(item)
+        required = item.require_assurance
+        if not item.use_cache:
+            return self._answer(job, kind, required, await self._find(item, digest, job), cached=False)
+        if (entry := self._cache.get(digest)) is not None:
+            return self._answer(job, kind, required, entry, cached=True)
+        if self._flights.join(digest, job, required):
+            return None
+
+        flight = self._flights.begin(digest, job, required)
+        try:
+            found = await self._find(item, digest, job)
+        finally:
+            self._flights.end(digest, flight)
+        for waiting, required in flight.jobs.items():
+            waiting.call.answered(
+                waiting, self._answer(waiting, kind, required, found, cached=waiting is not job)
+            )
+        flight.jobs.clear()
+        return None
+
+    def _answer(
+        self, job: Job, kind: str, required: Assurance, found: Entry | Failure, *, cached: bool
+    ) -> Answer:
+        """What was found out about a job's item, as this job's caller gets it."""
+        if isinstance(found, Failure):
+            return self._refuse(job, kind, found)
+        if found.assurance < required:
+            return self._refuse(job, kind, _NOT_ASSURED)
+        self.metrics.verdict(kind, found.outcome, cached=cached)
+        head = frame(job.id.encode()) + _CACHED if cached else frame(job.id.encode())
+        return self._log_item(job, kind, Answer(head, found.body, found.outcome))
+
+    def _refuse(self, job: Job, kind: str, failure: Failure) -> Answer:
+        answer = refusal(job.id, failure)
+        self.metrics.failure(kind, answer.outcome)
+        self._warn(job.id, kind, failure)
+        return self._log_item(job, kind, answer)
+
+    def _log_item(self, job: Job, kind: str, answer: Answer) -> Answer:
         if self._log_items:
             self._log.debug("item", item=job.id, kind=kind, outcome=answer.outcome)
         return answer
 
-    async def _judge(self, job: Job) -> Answer:
-        item = self._check(job)
-        digest = self._digester.digest(item)
-        if item.use_cache and (entry := self._cache.get(digest)) is not None:
-            _require(item, entry.assurance)
-            self.metrics.verdict(item.served.kind, entry.outcome, cached=True)
-            return Answer(frame(job.id.encode()) + entry.body + _CACHED, entry.outcome)
+    async def _find(self, item: CheckedItem, digest: str, job: Job) -> Entry | Failure:
+        """Judge an item. Raises only asyncio.CancelledError."""
+        try:
+            return await self._judge(item, digest, job)
+        except _Failed as failed:
+            return failed.failure
+        except Exception as error:
+            return self._internal(item, job.id, type(error).__name__, error).failure
 
+    async def _judge(self, item: CheckedItem, digest: str, job: Job) -> Entry:
         try:
             verdict, lender = await self._verify(item, job.id)
         except _Failed as failed:
@@ -100,18 +147,16 @@ class Judge:
             usage = sum_usage(verdict.cases, queue_seconds)
         except ValueError as error:
             raise self._internal(item, job.id, str(error)) from None
-        outcome = _OUTCOMES[verdict.outcome]
-        self.metrics.verdict(item.served.kind, outcome, cached=False)
         self.metrics.timing(item.served.kind, queue_seconds, time.monotonic() - lender.started)
         fit_outputs(verdict, _MAX_OUTPUT_BYTES)
         body = Result(
             verdict=verdict, usage=usage, digest=digest, environment_digest=item.environment.digest
         ).SerializeToString()
+        entry = Entry(body, _OUTCOMES[verdict.outcome], verdict.assurance)
         # A run that came close to its limit may end otherwise next time; one without a score judged nothing.
         if item.use_cache and not verdict.near_limit and verdict.HasField("score"):
-            self._cache.put(digest, Entry(body, outcome, verdict.assurance))
-        _require(item, verdict.assurance)
-        return Answer(frame(job.id.encode()) + body, outcome)
+            self._cache.put(digest, entry)
+        return entry
 
     def _check(self, job: Job) -> CheckedItem:
         assert job.item is not None
@@ -144,8 +189,6 @@ class Judge:
         except SandboxError as error:
             message = str(error) or "the sandbox failed"
             raise _Failed(failures.failure(Failure.REASON_SANDBOX, message)) from None
-        except Exception as error:
-            raise self._internal(item, item_id, type(error).__name__, error) from None
         if not isinstance(verdict, Verdict):
             raise self._internal(item, item_id, "the verifier did not return a Verdict")
         return verdict, lender
@@ -173,17 +216,6 @@ class Judge:
                 field=failure.field,
                 held_back=self._warnings.take_held_back(),
             )
-
-
-def _require(item: CheckedItem, assurance: result_pb2.Assurance.ValueType) -> None:
-    if assurance < item.require_assurance:
-        raise _Failed(
-            failures.invalid(
-                "require_assurance",
-                "must be ASSURANCE_GUARDED for this item: it can be judged only with candidate and judge in "
-                "one process or simulation",
-            )
-        )
 
 
 class _Lender:

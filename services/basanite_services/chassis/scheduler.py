@@ -1,8 +1,9 @@
 """Which item runs next, and the way of its result back to the call it came with.
 
 A Call is one RPC: its items wait in order of arrival, and calls take turns, so that a single item does not
-wait behind a batch of ten thousand. Only so many items are in flight as keep the sandboxes busy: each is one
-asyncio task, cancelled when its call ends. What cells there are is the pool's business.
+wait behind a batch of ten thousand. Only so many items are judged at a time as keep the sandboxes busy: each is
+one asyncio task, cancelled when nobody waits for it any more, which is when its call ends unless identical items
+wait for it too (flights.py). What cells there are is the pool's business.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from basanite.v1 import verifier_pb2
 from basanite.v1.result_pb2 import Failure, Result
 from basanite_services.chassis import failures
 from basanite_services.chassis.admission import Admission
-from basanite_services.chassis.wire import frame
+from basanite_services.chassis.flights import Flight
+from basanite_services.chassis.wire import frame_start
 
 # A chunk goes out when it has this many results or bytes, when nothing more is to come, or after this time:
 # writing a message costs about as much CPU as all else that the chassis does for an item.
@@ -30,17 +32,18 @@ _CHUNK_BYTES = 1 << 20
 class Answer(NamedTuple):
     """What became of an item."""
 
-    payload: bytes
-    """A serialized Result."""
+    head: bytes
+    """The first fields of a serialized Result: those that are this item's own."""
+    body: bytes
+    """The others: one object for all items with the same verdict, which may be thousands at a time."""
     outcome: str
     """Name of the verdict's outcome or of the failure's reason, for logs."""
 
 
 def refusal(item_id: str, failure: Failure) -> Answer:
     """An answer that is a Failure."""
-    return Answer(
-        Result(id=item_id, failure=failure).SerializeToString(), failures.reason_name(failure.reason)
-    )
+    payload = Result(id=item_id, failure=failure).SerializeToString()
+    return Answer(b"", payload, failures.reason_name(failure.reason))
 
 
 def _internal(item_id: str, what: str) -> Answer:
@@ -50,14 +53,16 @@ def _internal(item_id: str, what: str) -> Answer:
 class Job:
     """One item on its way."""
 
-    __slots__ = ("answer", "arrived", "call", "id", "item", "task")
+    __slots__ = ("answer", "arrived", "call", "flight", "id", "item", "task")
 
     def __init__(self, call: Call, item_id: str, item: verifier_pb2.Item | None) -> None:
         self.call = call
         self.id = item_id
         self.item = item
         self.arrived = time.monotonic()
-        self.task: asyncio.Task[Answer] | None = None
+        self.task: asyncio.Task[Answer | None] | None = None
+        self.flight: Flight | None = None
+        """What it waits for, if that may be another job's task."""
         self.answer: Answer | None = None
         """Set early for an item that must not run, or whose run is being cancelled."""
 
@@ -115,8 +120,7 @@ class Call:
         if other is not job:
             job.answer = refusal(item_id, failures.invalid("id", "must be unique among the items in flight"))
             other.answer = job.answer
-            if other.task is not None:
-                other.task.cancel()
+            self._cancel(other)
         return job
 
     def end_of_input(self) -> None:
@@ -125,18 +129,35 @@ class Call:
         self._notify()
 
     def answered(self, job: Job, answer: Answer) -> None:
-        """Called by the scheduler when a job's task has ended."""
+        """Called when the run that a job waited for has ended; of no effect if it waits no longer."""
+        if job not in self.running:
+            return
         self.running.discard(job)
         if not self._closed:
-            if job.answer is None:
-                job.answer = answer
+            job.answer = job.answer or answer
             self._done(job)
+
+    def spoiled(self, job: Job) -> None:
+        """Called instead of a run, for a job that has its answer when its turn comes."""
+        self._done(job)
+
+    def _cancel(self, job: Job) -> None:
+        """End the run of a job that has its answer, or of any job of a closed call."""
+        if job.flight is None:
+            if job.task is not None:
+                job.task.cancel()
+        elif job in self.running:
+            # What it waited for may go on for others, so it does not wait for the end.
+            job.flight.leave(job)
+            self.running.discard(job)
+            if not self._closed:
+                self._done(job)
 
     def _done(self, job: Job) -> None:
         assert job.answer is not None
         job.item = None
         self._ready.append(job)
-        self._ready_bytes += len(job.answer.payload)
+        self._ready_bytes += len(job.answer.head) + len(job.answer.body)
         self._notify()
 
     def _notify(self) -> None:
@@ -166,18 +187,20 @@ class Call:
             finally:
                 timer.cancel()
         frames: list[bytes] = []
-        size = 0
+        count = size = 0
         while self._ready and size < _CHUNK_BYTES:
             job = self._ready.popleft()
             assert job.answer is not None
-            payload, outcome = job.answer
+            head, body, outcome = job.answer
+            answer_size = len(head) + len(body)
             if self._in_flight.get(job.id) is job:
                 del self._in_flight[job.id]
             self.counts[outcome] = self.counts.get(outcome, 0) + 1
-            frames.append(frame(payload))
-            size += len(payload)
+            frames += (frame_start(answer_size), head, body)
+            size += answer_size
+            count += 1
         self._ready_bytes = max(0, self._ready_bytes - size) if self._ready else 0
-        return b"".join(frames), len(frames)
+        return b"".join(frames), count
 
     def sent(self, count: int) -> None:
         """`count` results went out."""
@@ -188,10 +211,9 @@ class Call:
     def cancel_items(self) -> None:
         """Answer everything that is not done with a CANCELLED Failure."""
         failure = failures.draining()
-        for job in self.running:
+        for job in list(self.running):
             job.answer = job.answer or refusal(job.id, failure)
-            if job.task is not None:
-                job.task.cancel()
+            self._cancel(job)
         while self.waiting:
             job = self.waiting.popleft()
             job.answer = job.answer or refusal(job.id, failure)
@@ -203,9 +225,8 @@ class Call:
             return
         self._closed = True
         self.waiting.clear()
-        for job in self.running:
-            if job.task is not None:
-                job.task.cancel()
+        for job in list(self.running):
+            self._cancel(job)
         self._ready.clear()
         self._in_flight.clear()
         self._scheduler.admission.give_back(self._held, stream=self.stream)
@@ -217,19 +238,22 @@ class Scheduler:
     """Gives the calls their turns."""
 
     def __init__(
-        self, judge: Callable[[Job], Coroutine[Any, Any, Answer]], admission: Admission, max_in_flight: int
+        self,
+        judge: Callable[[Job], Coroutine[Any, Any, Answer | None]],
+        admission: Admission,
+        max_in_flight: int,
     ) -> None:
         self.admission = admission
         self._judge = judge
         self._free = max_in_flight
         self._turns: deque[Call] = deque()
         self._calls: set[Call] = set()
-        self._tasks: set[asyncio.Task[Answer]] = set()
+        self._tasks: set[asyncio.Task[Answer | None]] = set()
         self._pump_is_due = False
 
     @property
     def running(self) -> int:
-        """Items in flight."""
+        """Items being judged."""
         return len(self._tasks)
 
     def open(self, *, stream: bool) -> Call:
@@ -270,7 +294,7 @@ class Scheduler:
             if call.waiting:
                 self._turns.append(call)
             if job.answer is not None:
-                call.answered(job, job.answer)
+                call.spoiled(job)
                 continue
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._judge(job))
@@ -279,16 +303,21 @@ class Scheduler:
             self._tasks.add(task)
             task.add_done_callback(partial(self._ended, job))
 
-    def _ended(self, job: Job, task: asyncio.Task[Answer]) -> None:
+    def _ended(self, job: Job, task: asyncio.Task[Answer | None]) -> None:
         self._free += 1
         self._tasks.discard(task)
         job.task = None
         if task.cancelled():
-            # If it was us, there is an answer already or the call is closed, and this one is not used.
-            answer = _internal(job.id, "the verifier cancelled itself")
+            # If it was us, nobody waits any more, or who waits has an answer already, and this one is not used.
+            _answer_all(job, "the verifier cancelled itself")
         elif (error := task.exception()) is not None:
-            answer = _internal(job.id, type(error).__name__)
-        else:
-            answer = task.result()
-        job.call.answered(job, answer)
+            _answer_all(job, type(error).__name__)
+        elif (answer := task.result()) is not None:
+            job.call.answered(job, answer)
         self._pump()
+
+
+def _answer_all(job: Job, what: str) -> None:
+    """Answer a job, and all that still wait for it, with an INTERNAL Failure."""
+    for waiting in (job,) if job.flight is None else tuple(job.flight.jobs):
+        waiting.call.answered(waiting, _internal(waiting.id, what))

@@ -197,7 +197,7 @@ class Server:
             ("basanite_cells", "Sandboxes there may be at one time.", lambda: pool.size),
             ("basanite_cells_in_use", "Sandboxes lent now.", lambda: pool.in_use),
             ("basanite_queue_items", "Items waiting, running or not yet delivered.", lambda: admission.used),
-            ("basanite_running_items", "Items in flight.", lambda: scheduler.running),
+            ("basanite_running_items", "Items being judged.", lambda: scheduler.running),
             (
                 "basanite_refused_batches",
                 "Batches refused by a full queue.",
@@ -285,7 +285,9 @@ async def _judge_alone(judge: Judge, scheduler: Scheduler, item: verifier_pb2.It
     alone.cache_policy = verifier_pb2.CACHE_POLICY_BYPASS
     call = scheduler.open(stream=False)
     try:
-        return Result.FromString((await judge(Job(call, item.id, alone))).payload)
+        answer = await judge(Job(call, item.id, alone))
+        assert answer is not None
+        return Result.FromString(answer.head + answer.body)
     finally:
         call.close()
 

@@ -92,7 +92,12 @@ def split(message: bytes) -> Iterator[bytes]:
 
 def frame(payload: bytes) -> bytes:
     """`payload` as a length-delimited field 1."""
-    return _FIELD_1 + _varint_of(len(payload)) + payload
+    return frame_start(len(payload)) + payload
+
+
+def frame_start(size: int) -> bytes:
+    """What precedes `size` bytes that are a length-delimited field 1."""
+    return _FIELD_1 + _varint_of(size)
 
 
 def _varint_of(value: int) -> bytes:
