@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
@@ -14,6 +13,7 @@ from basanite._direct import verify_directly
 from basanite._errors import ConfigurationError, ConnectionFailed
 from basanite._local import START_SECONDS, LocalServer
 from basanite._results import Assurance, Result
+from basanite._run import FOREVER
 from basanite._server_info import ServerInfo
 from basanite._stream import Stream
 from basanite._tasks import Item
@@ -208,7 +208,7 @@ def _assurance(value: Assurance) -> Assurance:
 
 
 def _seconds(value: float | None) -> float | None:
-    if value is None or value == math.inf:
+    if value is None or value >= FOREVER:
         return None
     if not value >= 0:
         raise ValueError("deadline_seconds must not be negative")

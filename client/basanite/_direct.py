@@ -10,7 +10,7 @@ import math
 from basanite._errors import ItemFormatError
 from basanite._parse import result_from_proto
 from basanite._results import Assurance, Result
-from basanite._run import Entry, encode, item_limit, request_bytes
+from basanite._run import FOREVER, Entry, encode, item_limit, request_bytes
 from basanite._tasks import Item
 from basanite._transport import Transport
 
@@ -33,7 +33,7 @@ def verify_directly(
     if entry.size > item_limit(info.request_limits):
         return None
     limit = min((each for each in (seconds, item.deadline_seconds) if each is not None), default=math.inf)
-    response = transport.call(request_bytes([entry]), None if limit == math.inf else limit)
+    response = transport.call(request_bytes([entry]), None if limit >= FOREVER else limit)
     if response is None or len(response.results) != 1 or response.results[0].id != item_id:
         return None
     result = result_from_proto(response.results[0], item_id, required)

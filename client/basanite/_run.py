@@ -30,6 +30,8 @@ MAX_ATTEMPTS: Final = 3
 """How often an item is sent at most, where the server answers but not with a verdict."""
 PATIENCE_SECONDS: Final = 60.0
 """How long a server may be gone or full before items without a deadline are given up."""
+FOREVER: Final = 1e9
+"""Deadlines of so many seconds, some thirty years, are none: gRPC takes those beyond for passed."""
 
 _FIRST_BACKOFF: Final = 0.1
 _LAST_BACKOFF: Final = 5.0
@@ -133,7 +135,7 @@ def encode(item: Item, assurance: Assurance) -> tuple[bytes, Assurance]:
         isinstance(item.deadline_seconds, (int, float)) and item.deadline_seconds >= 0
     ):
         raise ItemFormatError("deadline_seconds", "must be a number of seconds, not negative")
-    if item.id:
+    if item.id != "":
         check_id(item.id)
     required = assurance if item.require_assurance is None else item.require_assurance
     return item_to_proto(item, required).SerializeToString(), required
@@ -184,7 +186,7 @@ class Run(ABC):
         self.open_members += len(entry.members)
         for member in entry.members:
             deadline = math.inf if self.seconds is None else self.start + self.seconds
-            if member.deadline_seconds is not None:
+            if member.deadline_seconds is not None and member.deadline_seconds < FOREVER:
                 deadline = min(deadline, started + member.deadline_seconds)
             if deadline < math.inf:
                 # Rounded up, so that many items share a timer.

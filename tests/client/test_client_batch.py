@@ -187,6 +187,7 @@ def deep(depth: int) -> Any:
         (item(item_id="x" * 257), "id"),
         (item(item_id="\ud800"), "id"),
         (item(item_id=["x"]), "id"),  # type: ignore[arg-type]
+        (item(item_id=[]), "id"),  # type: ignore[arg-type]
     ],
 )
 def test_a_bad_item_gets_a_failure_that_names_field_and_rule_and_the_rest_is_judged(

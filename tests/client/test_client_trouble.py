@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import subprocess
 import threading
@@ -79,6 +80,18 @@ def test_when_all_items_of_a_call_are_overdue_the_server_is_told_to_stop(
 def test_a_deadline_of_zero_is_over_at_once(client: Client) -> None:
     client.describe()
     assert reason(client.verify(item("hang"), deadline_seconds=0)) is FailureReason.DEADLINE
+
+
+@pytest.mark.parametrize("seconds", [1e10, 1e300, 1e308, 10**400, math.inf])
+def test_a_deadline_beyond_all_measure_is_none(seconds: float, client: Client) -> None:
+    overdue = item(deadline_seconds=seconds)
+    results = [
+        client.verify(overdue),
+        *client.verify_batch([overdue], deadline_seconds=seconds),
+        *client.verify_batch([item("fail"), overdue]),
+        *client.stream([overdue], deadline_seconds=seconds),
+    ]
+    assert all(result.verdict is not None for result in results)
 
 
 def test_a_deadline_that_is_none_is_refused(client: Client) -> None:

@@ -106,6 +106,14 @@ def test_any_text_gives_a_value_or_the_one_error(text: str | bytes) -> None:
     assert same(outcomes[0][1], outcomes[1][1])
 
 
+def test_a_broken_escape_behind_a_long_integer_is_the_one_error() -> None:
+    # The long integer leads to the parser of our own. CPython 3.11.2's re took this for a string.
+    broken = r'"\u"\u=d/3d\ude\n 00=d/3d\ude\n 00"'
+    for text in (f"[1{'0' * 5000},{broken}]", f'{{"a":1{"0" * 5000},{broken}:1}}'):
+        with pytest.raises(ValueFormatError, match="not JSON"):
+            loads(text)
+
+
 tags = st.sampled_from(
     ["$tuple", "$set", "$frozenset", "$dict", "$bytes", "$int", "$float", "$complex", "$str", "$x"]
 )
