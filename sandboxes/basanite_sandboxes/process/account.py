@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import NamedTuple
 
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process.cgroup import Group
 from basanite_sandboxes.process.files import CellFiles
+from basanite_sandboxes.process.replies import Garbled, Reply
 from basanite_sandboxes.process.watch import LOAD_FACTOR, Watch
 from basanite_sandboxes.spec import Ended, Limits, Rejection, Report, SandboxError
-
-
-class Reply(NamedTuple):
-    """wire.REPLY."""
-
-    status: int
-    error: int
-    stage: int
-    flags: int
-    cpu_us: int
-    wall_us: int
-    maxrss_kb: int
-    stdout: int
-    stderr: int
-    answers: int
-
-    @property
-    def signal(self) -> int | None:
-        return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
 
 
 class Unsure(Exception):
@@ -45,10 +26,12 @@ class KilledFromOutside(Exception):
 
 
 def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -> Report:
-    """The report. Raises SandboxError if the run could not be made, Unsure, KilledFromOutside."""
+    """The report. Raises SandboxError if the run could not be made, Unsure, KilledFromOutside, Garbled."""
     out_of_memory = watch.out_of_memory()
     if reply.stage < wire.ISOLATED and not out_of_memory:
         raise SandboxError(f"a run could not be isolated: step {reply.stage}, {os.strerror(reply.error)}")
+    if reply.stage > wire.REJECTED:
+        raise Garbled(f"a run at stage {reply.stage}")
     cpu = max(reply.cpu_us / 1e6, watch.cpu_seconds() or 0.0)
     rejection = files.rejection() if reply.stage == wire.REJECTED else None
     ended, is_unsure = _how_it_ended(reply, watch, cpu, out_of_memory, rejection)

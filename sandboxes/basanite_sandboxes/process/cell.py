@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from basanite_sandboxes.guest import wire
-from basanite_sandboxes.process.account import KilledFromOutside, Reply, account
+from basanite_sandboxes.process.account import KilledFromOutside, account
 from basanite_sandboxes.process.bubblewrap import Bubblewrap
 from basanite_sandboxes.process.cgroup import Group
 from basanite_sandboxes.process.channel import Channel
 from basanite_sandboxes.process.files import CellFiles
 from basanite_sandboxes.process.program import program_text
+from basanite_sandboxes.process.replies import Garbled, Reply
 from basanite_sandboxes.process.watch import Watch
 from basanite_sandboxes.spec import (
     Ended,
@@ -27,12 +28,17 @@ from basanite_sandboxes.spec import (
     PythonCalls,
     Rejection,
     Report,
+    SandboxError,
     SandboxUnavailable,
 )
 
 START_SECONDS = 60.0
 STOP_SECONDS = 1.0
 """How long a stopped run may take to be gone before its cell is destroyed."""
+CLOSE_SECONDS = 10.0
+"""How long the end of a program may take that runs nothing, before its cell is destroyed."""
+MOST_UNREAD = 2
+"""Replies that may wait: OPEN has two."""
 AGENT_BYTES = 16 << 20
 """What RLIMIT_DATA counts of the agent in each run."""
 INODES = 8192
@@ -142,8 +148,8 @@ class Cell:
             return
         except OSError:
             packet = b""
-        if not packet:
-            self.kill()  # the agent is gone; _on_exit follows
+        if not packet or len(self._packets) == MOST_UNREAD:
+            self.kill()  # the agent is gone, or mad; _on_exit follows
             with contextlib.suppress(OSError):
                 asyncio.get_running_loop().remove_reader(self._sock)
         else:
@@ -187,7 +193,7 @@ class Cell:
     async def open(
         self, program: Program, limits: Limits, alone_since: Callable[[float], bool]
     ) -> Rejection | None:
-        """Compile a program for `run_case`. If it is rejected it is closed already."""
+        """Compile a program for `run_case`. If it is rejected it is closed already. Raises CellLost or SandboxError."""
         text = program_text(program, {})
         self._require_life()
         self._files.place(text, b"")
@@ -201,9 +207,14 @@ class Cell:
             if reply.stage == wire.REJECTED:
                 rejection = self._files.rejection()
                 await self._receive()  # the preparing child is gone
+            elif reply.stage != 0:
+                raise Garbled(f"a program at stage {reply.stage}")
             elif watch.out_of_memory():
                 self._opened = False
                 raise CellLost(Ended.MEMORY_LIMIT)
+            elif reply.error:  # there was no child: nothing of the source was seen
+                self._opened = False
+                raise SandboxError(f"a program could not be prepared: {os.strerror(reply.error)}")
             elif reply.signal == signal.SIGKILL:
                 self.kill()  # by none of ours: the host's memory killer, or somebody
                 raise CellLost(None)
@@ -211,6 +222,9 @@ class Cell:
                 rejection = Rejection("the source cannot be compiled", 0, 0)
             self._opened = False
             return rejection
+        except Garbled:
+            self.kill()
+            raise CellLost(None) from None
         finally:
             self._watch = None
 
@@ -222,8 +236,11 @@ class Cell:
         return await self._run_once(watch, self._program_length, len(stdin), wire.PREPARED)
 
     async def close_program(self) -> None:
-        """End what `open` began."""
-        await self._exchange(wire.CLOSE, None, 0, 0, 0)
+        """End what `open` began. Raises CellLost."""
+        try:
+            await asyncio.wait_for(self._exchange(wire.CLOSE, None, 0, 0, 0), CLOSE_SECONDS)
+        except TimeoutError:  # nobody watches it
+            raise CellLost(None) from None
         self._opened = False
 
     def answered(self) -> int:
@@ -250,7 +267,7 @@ class Cell:
                 self.kill()  # the agent's word that the preparing child died: its run may live on
                 raise CellLost(None)
             return account(reply, watch, self._files, self._group)
-        except KilledFromOutside:
+        except (KilledFromOutside, Garbled):
             self.kill()
             raise CellLost(None) from None
         except CellLost:
@@ -300,6 +317,9 @@ class Cell:
         channel: Channel | None = None,
     ) -> Reply:
         self._require_life()
+        if self._packets or self._is_spoken_to():  # unasked: the preparing child died, or the agent is mad
+            self.kill()
+            raise CellLost(None)
         limits = watch.limits if watch is not None else Limits()
         counts_memory = self._group is not None and self._group.counts_memory
         packet = wire.REQUEST.pack(
@@ -322,6 +342,13 @@ class Cell:
             raise CellLost(None) from error
         return await self._receive()
 
+    def _is_spoken_to(self) -> bool:
+        """Whether there is a reply that was not received yet."""
+        try:
+            return bool(self._sock.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     async def _receive(self) -> Reply:
         """The next reply. If we are cancelled meanwhile, the cell is ended before we return."""
         while not self._packets:
@@ -333,7 +360,11 @@ class Cell:
             except asyncio.CancelledError:
                 self.kill()
                 raise
-        return Reply._make(wire.REPLY.unpack(self._packets.popleft()))
+        try:
+            return Reply.read(self._packets.popleft())
+        except Garbled as error:
+            self.kill()
+            raise CellLost(None) from error
 
     # Watching --------------------------------------------------------------------------------------------
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
-from basanite_sandboxes.guest import wire
+from basanite_sandboxes.process.replies import Garbled, read_rejection
 from basanite_sandboxes.spec import Rejection
 
 KEEP_BYTES = 1 << 20
@@ -41,7 +40,7 @@ class CellFiles:
             view = view[written:]
 
     def take_outputs(self, lengths: list[int], most: int) -> list[bytes]:
-        """Standard output, standard error and answers of the last run, each cut to `most` bytes."""
+        """Standard output, standard error and answers of the last run, each cut to `most` bytes. Raises Garbled."""
         return [_take(fd, min(length, most)) for fd, length in zip(self.outputs, lengths, strict=True)]
 
     def clear_answers(self) -> None:
@@ -54,17 +53,16 @@ class CellFiles:
         return os.fstat(self.outputs[_ANSWERS]).st_size
 
     def rejection(self) -> Rejection:
-        """What the trusted part of the run said of a source that does not compile."""
-        text = os.pread(self.stage, _DETAIL_BYTES, 0)
-        _, _, length = wire.STAGE.unpack_from(text)
-        detail = json.loads(text[wire.STAGE.size : wire.STAGE.size + length])
-        return Rejection(detail["message"], detail["line"], detail["column"])
+        """What the trusted part of the run said of a source that does not compile. Raises Garbled."""
+        return read_rejection(os.pread(self.stage, _DETAIL_BYTES, 0))
 
 
 def _take(fd: int, length: int) -> bytes:
     if not length:
         return b""
     data = os.pread(fd, length, 0)
+    if len(data) != length:
+        raise Garbled("more output than there is")
     if length > KEEP_BYTES:
         os.ftruncate(fd, 0)
     return data
