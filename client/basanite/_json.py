@@ -24,7 +24,7 @@ def item_to_json(item: Item) -> str:
     proto = item_to_proto(item, Assurance.SEPARATED)
     if item.require_assurance is None:
         proto.ClearField("require_assurance")
-    if item.id != "":
+    if type(item.id) is not str or item.id:
         check_id(item.id)
         proto.id = item.id
     return _write(proto)

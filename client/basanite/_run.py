@@ -131,11 +131,10 @@ def item_limit(limits: RequestLimits) -> int:
 
 def encode(item: Item, assurance: Assurance) -> tuple[bytes, Assurance]:
     """The item's bytes without its id, and the assurance it requires. Raises ItemFormatError."""
-    if item.deadline_seconds is not None and not (
-        isinstance(item.deadline_seconds, (int, float)) and item.deadline_seconds >= 0
-    ):
+    seconds = item.deadline_seconds
+    if seconds is not None and not (issubclass(type(seconds), (int, float)) and seconds >= 0):
         raise ItemFormatError("deadline_seconds", "must be a number of seconds, not negative")
-    if item.id != "":
+    if type(item.id) is not str or item.id:
         check_id(item.id)
     required = assurance if item.require_assurance is None else item.require_assurance
     return item_to_proto(item, required).SerializeToString(), required

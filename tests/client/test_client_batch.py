@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from building import CASES, item, numbered
@@ -188,6 +189,8 @@ def deep(depth: int) -> Any:
         (item(item_id="\ud800"), "id"),
         (item(item_id=["x"]), "id"),  # type: ignore[arg-type]
         (item(item_id=[]), "id"),  # type: ignore[arg-type]
+        (item(environment=Mock(spec=str)), "environment"),
+        (item(deadline_seconds=Mock(spec=float)), "deadline_seconds"),
     ],
 )
 def test_a_bad_item_gets_a_failure_that_names_field_and_rule_and_the_rest_is_judged(

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -104,6 +105,12 @@ def test_any_text_gives_a_value_or_the_one_error(text: str | bytes) -> None:
             return
     assert outcomes[0][0] == outcomes[1][0]
     assert same(outcomes[0][1], outcomes[1][1])
+
+
+@pytest.mark.parametrize("kind", [int, str, list, dict])
+def test_what_only_says_that_it_is_a_plain_value_is_none(kind: type) -> None:
+    with pytest.raises(ValueFormatError, match="is not a plain value"):
+        dumps([Mock(spec=kind)])
 
 
 def test_a_broken_escape_behind_a_long_integer_is_the_one_error() -> None:
