@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 from typing import Any
+from unittest import mock
 
-import pytest
 from fuzzing import fuzz, mutated
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +31,7 @@ from basanite_sandboxes.spec import (
 from basanite_services.code.outcome import case_result, diagnostics_of, outcome_of
 
 LIMITS = Limits(output_bytes=1000)
+IMPATIENT = Limits(output_bytes=1000, wall_seconds=0.05)
 DETAIL = b'{"message": "SyntaxError: \\ud800", "line": 1, "column": 2}'
 OUTPUT = b"some output"
 
@@ -82,8 +83,7 @@ class Agent:
 
     def start(self, files: CellFiles, far: socket.socket) -> None:
         os.pwrite(files.stage, self._detail, 0)
-        for output in files.outputs:
-            os.pwrite(output, OUTPUT, 0)
+        self._outputs = files.outputs
         self.pidfd, self._death = os.pipe()
         self._sock = far.dup()
         self._sock.setblocking(False)
@@ -93,6 +93,8 @@ class Agent:
     def _on_request(self) -> None:
         with contextlib.suppress(OSError):
             if self._sock.recv(4096) and self._script:
+                for output in self._outputs:
+                    os.pwrite(output, OUTPUT, 0)
                 for packet in self._script.pop(0):
                     self._sock.send(packet)
                 return
@@ -104,6 +106,9 @@ class Agent:
             self._sock.close()
 
     def started(self) -> list[int]:
+        return []
+
+    def of_run(self, *, prepared: bool) -> list[int]:
         return []
 
     def last_words(self) -> str:
@@ -121,43 +126,52 @@ class Agent:
         os.close(self.pidfd)
 
 
-async def _use(agent: Agent, uses: list[str]) -> list[Any]:
+async def _use(agent: Agent, uses: list[str], limits: Limits = LIMITS) -> list[Any]:
     """-> what came of each use, an exception for the last of them perhaps"""
     loop = asyncio.get_running_loop()
     complaints: list[Any] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     cell = Cell(agent, Environment(), None)  # type: ignore[arg-type]
+    watching = asyncio.create_task(_watch(cell))
     outcomes: list[Any] = []
-    async with asyncio.timeout(30):
-        try:
+    try:
+        async with asyncio.timeout(30):
             await cell.start()
             for use in uses:
-                outcomes += await _use_once(cell, use)
-        except (CellLost, SandboxError) as error:
-            outcomes.append(error)
-            is_lost = isinstance(error, CellLost)
-            assert not (is_lost and cell.reusable)
-        finally:
-            await cell.close()
+                outcomes += await _use_once(cell, use, limits)
+    except (CellLost, SandboxError) as error:
+        outcomes.append(error)
+        is_lost = isinstance(error, CellLost)
+        assert not (is_lost and cell.reusable)
+    finally:
+        watching.cancel()
+        await asyncio.wait_for(cell.close(), 30)
     assert not complaints
     return outcomes
 
 
-async def _use_once(cell: Cell, use: str) -> list[Any]:
+async def _watch(cell: Cell) -> None:
+    """As the pool does, more often."""
+    while True:
+        cell.look()
+        await asyncio.sleep(0.01)
+
+
+async def _use_once(cell: Cell, use: str, limits: Limits) -> list[Any]:
     alone = lambda moment: True  # noqa: E731
     if use == "run":
-        return [await cell.run(PythonProgram(b"1"), LIMITS, alone, stdin=b"x")]
+        return [await cell.run(PythonProgram(b"1"), limits, alone, stdin=b"x")]
     if use == "calls":
-        return [await cell.run(PythonCalls(b"1", "f", b"{}"), LIMITS, alone)]
-    rejection = await cell.open(PythonProgram(b"1"), LIMITS, alone)
+        return [await cell.run(PythonCalls(b"1", "f", b"{}"), limits, alone)]
+    rejection = await cell.open(PythonProgram(b"1"), limits, alone)
     if rejection is not None:
         return [rejection]
-    reports = [await cell.run_case(LIMITS, alone, stdin) for stdin in (b"1", b"2")]
+    reports = [await cell.run_case(limits, alone, stdin) for stdin in (b"1", b"2")]
     await cell.close_program()
     return reports
 
 
-@fuzz(400)
+@fuzz(200)
 @given(
     st.just(wire.REPLY.pack(*[0] * 10)) | packets,
     st.lists(
@@ -169,13 +183,24 @@ async def _use_once(cell: Cell, use: str) -> list[Any]:
 def test_whatever_an_agent_says_comes_to_a_report_or_to_a_lost_cell(
     first: bytes, script: list[list[bytes]], detail: bytes, uses: list[str]
 ) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    for outcome in asyncio.run(_use(Agent(first, script, detail), uses)):
+    before = _memory_files()
+    with mock.patch("basanite_sandboxes.process.cell.CLOSE_SECONDS", 0.05):
+        outcomes = asyncio.run(_use(Agent(first, script, detail), uses, IMPATIENT))
+    for outcome in outcomes:
         if isinstance(outcome, Report):
             _check(outcome)
         elif isinstance(outcome, Rejection):
             _check(Report(Ended.REJECTED, None, None, b"", b"", b"", 0.0, 0.0, 0, outcome))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert _memory_files() == before
+
+
+def _memory_files() -> int:
+    """How many this process holds. Other descriptors may come and go with the threads of other tests."""
+    count = 0
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            count += os.readlink(f"/proc/self/fd/{fd}").startswith("/memfd:")
+    return count
 
 
 def _check(report: Report) -> None:
@@ -222,11 +247,11 @@ def test_replies_that_nobody_asked_for_end_the_cell() -> None:
         assert isinstance(outcomes[-1], CellLost)
 
 
-def test_an_agent_that_does_not_close_a_program_loses_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("basanite_sandboxes.process.cell.CLOSE_SECONDS", 0.05)
+def test_an_agent_that_does_not_close_a_program_loses_its_cell() -> None:
     ready, ran = wire.REPLY.pack(*[0] * 10), wire.REPLY.pack(0, 0, wire.ISOLATED, *[0] * 7)
     opened = wire.REPLY.pack(0, 0, wire.OPENED, *[0] * 7)
-    outcomes = asyncio.run(_use(Agent(ready, [[opened], [ran], [ran], []], b""), ["cases"]))
+    with mock.patch("basanite_sandboxes.process.cell.CLOSE_SECONDS", 0.05):
+        outcomes = asyncio.run(_use(Agent(ready, [[opened], [ran], [ran], []], b""), ["cases"]))
     assert isinstance(outcomes[-1], CellLost)
 
 
