@@ -111,9 +111,11 @@ class Watch:
         if elapsed - waited > limits.wall_seconds:
             self.is_late = True
             self._note_limit()
-        patience = max(OVERTIME * limits.wall_seconds, PATIENCE_SECONDS)
-        if elapsed < patience and elapsed - waited <= limits.wall_seconds * grace:
+        had_its_time = elapsed - waited > limits.wall_seconds * grace
+        if not had_its_time and elapsed < max(OVERTIME * limits.wall_seconds, PATIENCE_SECONDS):
             return None
+        if had_its_time and self.alone:
+            return Ended.WALL_LIMIT
         # On an idle machine no thread waits longer than the run itself computes: the difference is other load.
         return Ended.STARVED if waited - cpu > elapsed / 2 else Ended.WALL_LIMIT
 
