@@ -39,6 +39,8 @@ _EXCEPTIONS = {
     if isinstance(kind, type) and issubclass(kind, BaseException)
 }
 """Built-in exceptions and their bases."""
+_CLASS_NAMES = {name: getattr(builtins, name).__name__ for name in _EXCEPTIONS}
+"""IOError is another name of OSError: an exception only knows the latter."""
 _OVER_LIMIT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.MEMORY_LIMIT, Ended.OUTPUT_LIMIT)
 _SPENT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.STARVED)
 """Time limits hold for all cases of a process together: after them there is nothing left for the next."""
@@ -229,6 +231,7 @@ def _put_raised(result: CaseResult, raised: Any) -> list[str]:
 
 
 def _is_raised(expected: str, kinds: list[str]) -> bool:
+    expected = _CLASS_NAMES.get(expected, expected)
     known = _EXCEPTIONS.keys() & kinds
     inherited = {base for name in known for base in _EXCEPTIONS[name]}
     return expected in kinds and len(known - inherited) <= MAX_KINDS
