@@ -6,16 +6,20 @@ Nothing here is trusted by anyone outside: from `hand_over` on, this process bel
 import _signal
 import atexit
 import builtins
+import ctypes
 import errno
 import itertools
 import json
 import os
+import stat
 import sys
 import threading
 import types
 
 import values
 from wire import ANSWERS_FD
+
+flush_c_library = ctypes.CDLL(None).fflush
 
 
 def prepare(fd, length):
@@ -79,7 +83,13 @@ class Prepared:
     def __init__(self, files):
         self.files = files
 
-    def place_files(self):
+    def settle(self):
+        """Give the run what must be its own before the program begins."""
+        if stat.S_ISCHR(os.fstat(0).st_mode):
+            # An empty input is the agent's /dev/null: what is set on it would be set for the next run.
+            null = os.open("/dev/null", os.O_RDWR)
+            os.dup2(null, 0)
+            os.close(null)
         for name, data in self.files:
             fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             while data:
@@ -93,7 +103,7 @@ class Executable(Prepared):
         self.argv = argv
 
     def hand_over(self):
-        self.place_files()
+        self.settle()
         for number in (
             _signal.SIGPIPE,
             _signal.SIGXFSZ,
@@ -120,7 +130,7 @@ class PythonCode(Prepared):
         self.random = [sys.modules[name] for name in ("random", "numpy.random") if name in sys.modules]
 
     def enter(self):
-        self.place_files()
+        self.settle()
         for module in self.random:  # a raw clone runs no at-fork hooks
             module.seed()
 
@@ -182,6 +192,7 @@ def finish(namespace, status):
             stream.flush()
         except BaseException:
             pass
+    flush_c_library(None)  # what its own code or ctypes printed: _exit flushes nothing
     return status
 
 
