@@ -70,6 +70,7 @@ REFUSED = {
     "iopl": (172, 3),
     "acct": (163, 0),
     "quotactl": (179, 0, 0, 0, 0),
+    "PR_SCHED_CORE": (157, 62, 1, 0, 0, 0),
     "TIOCSTI": (16, 0, 0x5412, 0),
     "TIOCSTI with high bits": (16, 0, 0x7_0000_5412, 0),
     **{f"socket family {family}": (41, family, 1, 0) for family in (2, 10, 16, 17, 38, 40, 44, 31)},
@@ -85,6 +86,12 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_system_call_is_refused(box: Box, name: str) -> None:
     assert box.out(f"{_CALL}\nprint(call(*{REFUSED[name]}))").strip() == "EPERM"
+
+
+@X86
+def test_writing_back_disks_does_nothing(box: Box) -> None:
+    """Not even to a descriptor that is none."""
+    assert box.out(f"{_CALL}\nprint(call(306, -1), call(162))").strip() == "worked worked"
 
 
 @X86
