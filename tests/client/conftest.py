@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +8,12 @@ from pathlib import Path
 import pytest
 from fake_server import Behaviour, FakeServer
 from hypothesis import settings
+from server_process import ServerProcess
 
 from basanite import Client
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
-
-FAKE = Path(__file__).with_name("fake_server.py")
 
 
 @pytest.fixture(autouse=True)
@@ -61,35 +56,6 @@ def server(serve: Callable[..., FakeServer]) -> FakeServer:
 def client(server: FakeServer) -> Iterator[Client]:
     with Client(server.address) as client:
         yield client
-
-
-class ServerProcess:
-    """A fake server in a process of its own, which can be killed and started again."""
-
-    def __init__(self, address: str, **behaviour: object) -> None:
-        self.address = address
-        self._behaviour = json.dumps(behaviour)
-        self.process: subprocess.Popen[str]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, os.fspath(FAKE), self.address, "--behaviour", self._behaviour],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline().startswith("up ")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.wait()
-
-    def wait(self) -> None:
-        self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from building import item, numbered
-from conftest import ServerProcess
 from fake_server import FakeServer
 from programs import run_program
+from server_process import ServerProcess
 
 from basanite import AsyncClient, Client
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import grpc
 import pytest
 from building import item, numbered
-from conftest import ServerProcess
 from fake_server import FakeServer
+from server_process import ServerProcess
 
 import basanite._run
 from basanite import (

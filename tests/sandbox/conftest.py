@@ -1,7 +1,4 @@
-"""Pools to test, one of each variant a module, and what to do where this machine has no sandbox.
-
-BASANITE_REQUIRE=sandbox (a comma-separated list) makes missing tools a failure instead of a skip.
-"""
+"""Pools to test, one of each variant a module."""
 
 from __future__ import annotations
 
@@ -15,22 +12,9 @@ from pathlib import Path
 
 import pytest
 from sandbox_box import CANARY, VARIANTS, Box, LocalBox, Variant, WorkerBox
+from sandbox_needs import require_sandbox, unavailable
 
 from basanite_sandboxes.spec import SandboxUnavailable
-
-REQUIRED = "sandbox" in os.environ.get("BASANITE_REQUIRE", "").split(",")
-
-
-def unavailable(reason: str) -> None:
-    """Skip the test, or fail it where the sandbox is required."""
-    if REQUIRED:
-        pytest.fail(f"{reason} (BASANITE_REQUIRE asks for the sandbox)")
-    pytest.skip(reason)
-
-
-def require_sandbox() -> None:
-    if shutil.which("bwrap") is None:
-        unavailable("bubblewrap is missing")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import require_sandbox
 from sandbox_box import (
     STANDARD,
     VARIANTS,
@@ -34,6 +33,7 @@ from sandbox_box import (
     start_pool,
     until,
 )
+from sandbox_needs import require_sandbox
 
 from basanite_sandboxes.process import ProcessPool, cgroup, procfs
 from basanite_sandboxes.process import cell as cell_module

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import require_sandbox
 from sandbox_box import STANDARD, LocalBox, limits_of
+from sandbox_needs import require_sandbox
 
 from basanite_sandboxes.process import ProcessPool, cgroup, native, procfs, seccomp
 from basanite_sandboxes.process import pool as pool_module
