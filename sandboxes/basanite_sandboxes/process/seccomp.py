@@ -34,9 +34,11 @@ _AGENT_NEEDS = ("mount", "memfd_create")
 """Refused to runs only."""
 _WITHOUT_EFFECT = "setpriority sched_setscheduler sched_setattr sched_setparam sched_setaffinity ioprio_set"
 """Who waits longer for a core looks as if the machine were too busy. These say that they worked."""
-_WRITE_BACK = "sync syncfs"
-"""Nothing that a run can write to has a disk behind it. Those of the host would be busy for everybody, and the kernel's
-threads that do the work take the core from who asked for it, who then looks starved. These say that they worked."""
+_ON_DISKS = "sync syncfs fsync fdatasync sync_file_range fadvise64"
+"""Nothing that a run can write to has a disk behind it. Those of the host would be busy for everybody, the system's
+files would leave its memory, and the kernel's threads that do the work take the core from who asked for it, who then
+looks starved. These say that they worked; so does msync where it waits for a disk."""
+_MS_SYNC = 4
 _PR_SCHED_CORE = 62
 """Gives a process a core without neighbours: it and all others wait longer for one."""
 _NUMBERS = {"statmount": 457, "listmount": 458, "open_tree_attr": 467}
@@ -74,8 +76,9 @@ def filter_programs() -> tuple[bytes, bytes]:
             for name in names.split():
                 if name not in _AGENT_NEEDS:
                     cell.rule(_EPERM, name)
-        for name in f"{_WITHOUT_EFFECT} {_WRITE_BACK}".split():
+        for name in f"{_WITHOUT_EFFECT} {_ON_DISKS}".split():
             cell.rule(_PRETEND, name)
+        cell.rule(_PRETEND, "msync", _Compare(2, _MASKED_EQ, _MS_SYNC, _MS_SYNC))
         cell.rule(_EPERM, "prctl", _Compare(0, _MASKED_EQ, 0xFFFFFFFF, _PR_SCHED_CORE))
         for flag in _NEW_NAMESPACES:
             cell.rule(_EPERM, "clone", _Compare(0, _MASKED_EQ, flag, flag))
