@@ -44,7 +44,7 @@ class Case:
     form: str
     source: str
     task: Mapping[str, Any] = field(default_factory=dict)
-    limits: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
     environment: str = ""
     needs: tuple[str, ...] = ()
     """What the sandbox must have for the case to make sense: proc, pid-namespace, .."""
@@ -111,7 +111,7 @@ def load_theme(path: Path) -> Iterator[Case]:
 
 def load_exceptions(path: Path, cases: Sequence[Case]) -> dict[Case, str]:
     """The cases that a file excepts, with its reasons. Raises SuiteError for one without a reason or a case."""
-    excepted = {}
+    excepted: dict[Case, str] = {}
     for entry in tomllib.loads(path.read_text()).get("exception", []):
         if set(entry) not in ({"case", "reason"}, {"needs", "reason"}) or not entry["reason"].strip():
             raise SuiteError(f"{path}: an exception has case or needs, and a reason: {entry}")

@@ -24,7 +24,7 @@ from basanite import Client, LocalServerFailed, StdioTask
 CASES = load()
 THEMES = sorted({case.theme for case in CASES})
 EXCEPTIONS = load_exceptions(HERE / "exceptions" / "full.toml", CASES)
-AT_LEAST = {"cheat": 280, "masking": 75, "oddity": 270}
+AT_LEAST = {"cheat": 291, "masking": 78, "oddity": 271}
 """How many cases there are. More are welcome; none gets lost."""
 NEEDS = {"proc", "pid-namespace", "filter", "unix-sockets", "shared-memory", "stdin-file", "x86-64"}
 """README.md says what each means."""
@@ -151,6 +151,11 @@ def as_bytes(text: str | bytes) -> bytes:
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "exceptions").glob("*.toml")), ids=lambda path: path.stem)
+def test_our_own_exceptions_are_in_order(path: Path) -> None:
+    assert load_exceptions(path, CASES)
 
 
 def test_an_exception_names_a_case_or_what_cases_need(tmp_path: Path) -> None:
