@@ -23,7 +23,7 @@ def show_doctor(console: Console) -> bool:
     checks.append(sandbox)
     console.print(_table(checks))
     if isolation is not None:
-        namespaces = ", ".join(isolation.namespaces)
+        namespaces = ", ".join(isolation.namespaces) or "none"
         console.print(
             f"In force: {isolation.runtime} runtime, {isolation.profile} profile; namespaces {namespaces}; "
             f"system-call filter; memory by {isolation.memory_control}; CPU time by {isolation.cpu_accounting}."

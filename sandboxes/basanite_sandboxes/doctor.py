@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from basanite_sandboxes.process import ProcessPool, cgroup, native
+from basanite_sandboxes.process import ProcessPool, cgroup, native, remedy
 from basanite_sandboxes.process.pool import DEFAULT_UID_BASE
 from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import Ended, Environment, Isolation, Limits, PythonProgram, SandboxError
@@ -33,11 +33,19 @@ class Check:
 
 def examine(python: Path | None = None) -> list[Check]:
     """Everything that needs no sandbox; takes well under a second."""
-    uid = DEFAULT_UID_BASE if os.geteuid() == 0 else None
     control = cgroup.find_control()
+    namespaces = remedy.namespaces_are_allowed()
+    uid = DEFAULT_UID_BASE if os.geteuid() == 0 and namespaces else None
     return [
         _kernel(),
-        _tool("bubblewrap", "bwrap", "apt-get install bubblewrap"),
+        Check(
+            "namespaces",
+            namespaces,
+            False,
+            "allowed" if namespaces else "not allowed: isolation is reduced",
+            remedy.for_namespaces(),
+        ),
+        _tool("bubblewrap", "bwrap", "apt-get install bubblewrap", needed=namespaces),
         _seccomp(),
         _attempt("interpreter", lambda: _interpreter(python, uid), "set BASANITE_PYTHON", needed=True),
         Check(
@@ -71,7 +79,7 @@ async def try_sandbox(python: Path | None = None) -> tuple[Check, Isolation | No
             "sandbox", True, True, f"ran a program in {report.cpu_seconds * 1e3:.1f} ms CPU"
         ), pool.isolation
     except SandboxError as error:
-        return Check("sandbox", False, True, str(error), _namespace_remedy()), None
+        return Check("sandbox", False, True, str(error)), None
     finally:
         await pool.close()
 
@@ -82,12 +90,12 @@ def _kernel() -> Check:
     return Check("kernel", (major, minor) >= (5, 9), True, f"Linux {release}", "Linux 5.9 or later is needed")
 
 
-def _tool(name: str, command: str, remedy: str) -> Check:
+def _tool(name: str, command: str, to_do: str, *, needed: bool) -> Check:
     path = shutil.which(command)
     if path is None:
-        return Check(name, False, True, "missing", remedy)
+        return Check(name, False, needed, "missing", to_do)
     done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return Check(name, True, True, done.stdout.strip())
+    return Check(name, True, needed, done.stdout.strip())
 
 
 def _seccomp() -> Check:
@@ -103,25 +111,8 @@ def _interpreter(python: Path | None, uid: int | None) -> str:
     return f"{found.executable} ({found.version})"
 
 
-def _attempt(name: str, attempt: Callable[[], str], remedy: str, *, needed: bool) -> Check:
+def _attempt(name: str, attempt: Callable[[], str], to_do: str, *, needed: bool) -> Check:
     try:
         return Check(name, True, needed, attempt())
     except SandboxError as error:
-        return Check(name, False, needed, str(error), remedy)
-
-
-def _namespace_remedy() -> str:
-    for name, wanted in (
-        ("kernel/unprivileged_userns_clone", "1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
-    ):
-        path = Path("/proc/sys", name)
-        if path.exists() and path.read_text().strip() != wanted:
-            return f"allow user namespaces: sysctl -w {name.replace('/', '.')}={wanted}"
-    limit = Path("/proc/sys/user/max_user_namespaces")
-    if limit.exists() and limit.read_text().strip() == "0":
-        return "allow user namespaces: sysctl -w user.max_user_namespaces=10000"
-    return (
-        "allow user namespaces; in a container: docker run --security-opt seccomp=unconfined "
-        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined"
-    )
+        return Check(name, False, needed, str(error), to_do)

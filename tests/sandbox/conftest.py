@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_box import CANARY, VARIANTS, Box, LocalBox, Variant, WorkerBox
+from sandbox_box import CANARY, REDUCED, VARIANTS, Box, LocalBox, Variant, WorkerBox
 from sandbox_needs import require_sandbox, unavailable
+from sandbox_reduced import NOT_WHERE_REDUCED
 
 from basanite_sandboxes.spec import SandboxUnavailable
 
@@ -26,8 +27,21 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        values = parameters.params.values() if parameters is not None else ()
+        if any(isinstance(value, Variant) and value.isolation == "reduced" for value in values):
+            reason = NOT_WHERE_REDUCED.get(getattr(item, "originalname", ""))
+            if reason is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 def open_box(variant: Variant, home: Path) -> Box:
-    require_sandbox()
+    if variant.isolation != "reduced":
+        require_sandbox()
+    if variant.isolation == "reduced" and os.geteuid() != 0:
+        pytest.skip("not root: without namespaces there would be no other users")
     if variant.library and shutil.which("cc") is None and shutil.which("gcc") is None:
         pytest.skip("no C compiler: the fallback is what this machine has")
     if variant.uid is not None:
@@ -69,6 +83,8 @@ local_box = _boxes(tuple(variant for variant in VARIANTS if variant.uid is None)
 fewer_box = _boxes((VARIANTS[0], VARIANTS[2]))
 """With and without cgroups, for tests that take long."""
 compiled_box = _boxes(VARIANTS[:1])
+reduced_box = _boxes((REDUCED,))
+"""Without namespaces."""
 
 
 @pytest.fixture(scope="session")

@@ -39,19 +39,23 @@ class Variant:
     cgroups: bool = True
     uid: int | None = None
     """Another user to run the whole pool as."""
+    isolation: str = "full"
 
 
+REDUCED = Variant("reduced", library=False, cgroups=False, isolation="reduced")
+"""As in a stock container: without namespaces, and without cgroups."""
 VARIANTS = (
     Variant("compiled"),
     Variant("fallback", library=False),
     Variant("no-cgroups", cgroups=False),
     Variant("unprivileged", uid=65534),
+    REDUCED,
 )
 
 
 def make_pool(variant: Variant, cells: int = CELLS) -> ProcessPool:
     """A pool that is not started yet; `start_pool` starts it."""
-    pool = ProcessPool(cells)
+    pool = ProcessPool(cells, isolation=variant.isolation)
     pool.variant = variant  # type: ignore[attr-defined]
     return pool
 

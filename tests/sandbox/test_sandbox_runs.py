@@ -289,7 +289,7 @@ def test_the_death_of_the_preparing_child_ends_the_cell_and_its_run(local_box: L
         task = asyncio.create_task(collect())
         await until(lambda: running(name))
         (cell,) = pool._busy
-        os.kill(procfs.descendants(cell.processes.pid)[2], 9)
+        os.kill(procfs.descendants(cell.processes.pid)[cell.processes.above_run], 9)
         await task
         assert not cell.alive
         return reports

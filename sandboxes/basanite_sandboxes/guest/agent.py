@@ -1,7 +1,7 @@
 """Trusted warm agent: pid of its own inside one cell, runs one untrusted program at a time.
 
-Started as `python agent.py SOCKET INPUT FILTER OUT ERR ANSWERS SHARED LIBRARY MODULE..`: descriptors (see
-wire.py), the compiled cell.c or "", and the modules to import once. It must stay single-threaded (a raw clone
+Started as `python agent.py SOCKET INPUT FILTER OUT ERR ANSWERS SHARED HOW MODULE..`: descriptors (see wire.py),
+how runs are isolated (see runner.py), and the modules to import once. It must stay single-threaded (a raw clone
 takes only the calling thread along) and never read a program or an output itself: what it reads, the next
 candidate inherits.
 """
@@ -19,7 +19,6 @@ from runner import make_runner
 
 PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, FILTER = 24, 28, 38, 22, 2
 NOROOT_AND_NO_FIXUP_LOCKED = 0x2F
-CAP_SYS_ADMIN = 21
 
 libc = ctypes.CDLL("libc.so.6", use_errno=True)  # not ctypes.util.find_library: it starts processes
 
@@ -30,14 +29,14 @@ def check(result, what):
     return result
 
 
-def shed_capabilities():
-    """Keep CAP_SYS_ADMIN (of the cell's own user namespace) for clone3 and mount; nothing can be regained."""
+def shed_capabilities(kept):
+    """Nothing can be regained."""
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     check(libc.prctl(PR_SET_SECUREBITS, NOROOT_AND_NO_FIXUP_LOCKED, 0, 0, 0), "securebits")
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    keep = 1 << CAP_SYS_ADMIN
+    keep = sum(1 << capability for capability in kept)
     check(libc.capset(header, (ctypes.c_uint32 * 6)(keep, keep, 0, 0, 0, 0)), "capset")
 
 
@@ -116,10 +115,13 @@ def serve(runner):
 
 
 def main():
-    numbers, library, modules = [int(text) for text in sys.argv[1:8]], sys.argv[8], sys.argv[9:]
-    with open("/proc/self/oom_score_adj", "w") as file:  # the kernel's choice before any service of the host
-        file.write("1000")
-    runner = make_runner(numbers, library, libc, check)
+    numbers, how, modules = [int(text) for text in sys.argv[1:8]], sys.argv[8], sys.argv[9:]
+    if os.path.isdir("/proc"):
+        with open(
+            "/proc/self/oom_score_adj", "w"
+        ) as file:  # the kernel's choice before any service of the host
+            file.write("1000")
+    runner = make_runner(numbers, how, libc, check)
     sys.path[0] = "/tmp"  # as for any program, the directory it lies in
     if os.path.isdir("/environment"):
         sys.path.append("/environment")
@@ -128,11 +130,13 @@ def main():
         "program",
         "runner",
         "fallback",
+        "reduced",
+        "landlock",
         "values",
         "wire",
     ):  # names that a candidate's own files may have
         sys.modules.pop(name, None)
-    shed_capabilities()
+    shed_capabilities(runner.KEEPS)
     install(runner.cell_filter)
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
         resource.setrlimit(limit, (0, 0))

@@ -26,6 +26,8 @@ class _Filter(ctypes.Structure):
 
 
 class PythonRunner(Runner):
+    """What a cell without namespaces does in another way is a method of its own; see reduced.py."""
+
     def __init__(self, numbers, libc, check):
         super().__init__(numbers)
         self.libc, self.check = libc, check
@@ -53,10 +55,18 @@ class PythonRunner(Runner):
                 return role, self.fields[2]
             for fd in channel:
                 os.close(fd)
+            self._before_reply(reply)
             try:
                 self.server.send(wire.REPLY.pack(*reply))
             except OSError:
                 return self.END, 0
+            self._after_reply()
+
+    def _before_reply(self, reply):
+        pass
+
+    def _after_reply(self):
+        pass
 
     def _clone(self, flags):
         """-> (pid, pidfd): 0 in the child"""
@@ -68,20 +78,28 @@ class PythonRunner(Runner):
     def _open(self):
         pid, pidfd = self._clone(0)
         if pid == 0:
-            self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            self._become_preparer()
             return self.OPEN, None
         _, status = os.waitpid(pid, 0)
         os.close(pidfd)
         return None, [status, *[0] * 9]
 
+    def _become_preparer(self):
+        self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    def _start_run(self):
+        return self._clone(NEWPID | NEWNS)
+
+    def _make_pipes(self, flags):
+        return [os.pipe2(os.O_CLOEXEC) for _ in range(3 if flags & wire.ANSWERS else 2)]
+
     def _run(self, channel):
         """`channel` is emptied once the run has it."""
-        flags = self.fields[1]
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3 if flags & wire.ANSWERS else 2)]
+        pipes = self._make_pipes(self.fields[1])
         os.pwrite(self.stage, wire.STAGE.pack(0, 0, 0), 0)
         start = time.monotonic()
         try:
-            pid, pidfd = self._clone(NEWPID | NEWNS)
+            pid, pidfd = self._start_run()
         except OSError:
             for pair in pipes:
                 os.close(pair[0]), os.close(pair[1])
@@ -95,7 +113,7 @@ class PythonRunner(Runner):
         readers = [reader for reader, _ in pipes]
         lengths = [0, 0, 0]
         said = self._supervise(pidfd, readers, lengths)
-        _, status, usage = os.wait4(pid, 0)
+        status, cpu, peak = self._reap(pid)
         os.close(pidfd)
         wall = time.monotonic() - start
         for i, reader in enumerate(readers):
@@ -103,8 +121,15 @@ class PythonRunner(Runner):
                 said |= wire.OVER_OUTPUT
             os.close(reader)
         stage, error, _ = wire.STAGE.unpack(os.pread(self.stage, wire.STAGE.size, 0))
-        cpu = usage.ru_utime + usage.ru_stime
-        return None, [status, error, stage, said, int(cpu * 1e6), int(wall * 1e6), usage.ru_maxrss, *lengths]
+        return None, [status, error, stage, said, int(cpu * 1e6), int(wall * 1e6), peak, *lengths]
+
+    def _reap(self, pid):
+        """-> (status, CPU seconds, largest resident set in KiB), once nothing of the run is left."""
+        _, status, usage = os.wait4(pid, 0)
+        return status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+    def _kill(self, pidfd):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
     def _supervise(self, pidfd, readers, lengths):
         said = 0
@@ -124,13 +149,13 @@ class PythonRunner(Runner):
                     os._exit(0)
                 if wire.REQUEST.unpack(packet)[0] == wire.KILL:
                     said |= wire.KILLED
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    self._kill(pidfd)
             for i, reader in enumerate(readers):
                 if reader in events:
                     over = self._drain(reader, i, lengths)
                     if over:
                         said |= wire.OVER_OUTPUT
-                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                        self._kill(pidfd)
                     if over or events[reader] & select.POLLHUP:
                         poll.unregister(reader)
             if pidfd in events:
@@ -153,12 +178,11 @@ class PythonRunner(Runner):
         _, flags, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, tmpfs = self.fields
         try:
             os.setsid()
-            self._mount(b"tmpfs", b"/tmp", NOSUID | NODEV, tmpfs.rstrip(b"\0"))
-            self._mount(b"proc", b"/proc", RDONLY | NOSUID | NODEV | NOEXEC, b"subset=pid")
+            self._mount_places(tmpfs)
             os.chdir("/tmp")
             stdin = self.null
             if stdin_length:
-                stdin = os.memfd_create("stdin")
+                stdin = self._make_stdin()
                 while stdin_length:
                     moved = os.sendfile(stdin, self.input, stdin_at, stdin_length)
                     if not moved:
@@ -196,8 +220,7 @@ class PythonRunner(Runner):
                 (resource.RLIMIT_DATA, data if data != wire.UNLIMITED else resource.RLIM_INFINITY),
             ):
                 resource.setrlimit(what, (value, value))
-            header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-            self.check(self.libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+            self._drop_privileges()
             self.check(self.libc.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(self.bpf), 0, 0), "seccomp")
             os.pwrite(wire.STAGE_FD, wire.STAGE.pack(wire.ISOLATED, 0, 0), 0)
             if flags & wire.PREPARED:
@@ -208,6 +231,17 @@ class PythonRunner(Runner):
             os._exit(125)
         except BaseException:
             os._exit(125)
+
+    def _mount_places(self, tmpfs):
+        self._mount(b"tmpfs", b"/tmp", NOSUID | NODEV, tmpfs.rstrip(b"\0"))
+        self._mount(b"proc", b"/proc", RDONLY | NOSUID | NODEV | NOEXEC, b"subset=pid")
+
+    def _make_stdin(self):
+        return os.memfd_create("stdin")
+
+    def _drop_privileges(self):
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+        self.check(self.libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
 
     def _mount(self, kind, target, flags, options):
         self.check(self.libc.mount(kind, target, kind, ctypes.c_ulong(flags), options), target.decode())

@@ -8,9 +8,15 @@ import os
 import wire
 
 
-def make_runner(numbers, library, libc, check):
-    if library:
-        return NativeRunner(numbers, library)
+def make_runner(numbers, how, libc, check):
+    """`how`: the compiled library's path, or "" for the same in Python, or the two users of a cell without
+    namespaces."""
+    if how.startswith("/"):
+        return NativeRunner(numbers, how)
+    if how:
+        from reduced import ReducedRunner
+
+        return ReducedRunner(numbers, libc, check, *map(int, how.split()))
     from fallback import PythonRunner
 
     return PythonRunner(numbers, libc, check)
@@ -21,6 +27,8 @@ class Runner:
     (OPEN, length of the program) in a child that is to prepare one."""
 
     END, RUN, OPEN = 0, 1, 2
+    KEEPS = (21,)
+    """The agent's capabilities: CAP_SYS_ADMIN, of the cell's own user namespace, for clone3 and mount."""
 
     def __init__(self, numbers):
         self.sock, self.input, filters, self.out, self.err, self.answers, self.stage = map(move, numbers)

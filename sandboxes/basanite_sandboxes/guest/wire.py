@@ -33,7 +33,8 @@ STAGE = struct.Struct("=3q")
 RUN, OPEN, CLOSE, KILL = 1, 2, 3, 4
 ANSWERS, PREPARED, CHANNEL = 1, 2, 4
 """CHANNEL: two descriptors come with the request, to read from and to write to another run."""
-OVER_OUTPUT, KILLED = 1, 2
+OVER_OUTPUT, KILLED, LEFT_FILES = 1, 2, 4
+"""LEFT_FILES: what the run left lies in the trash, see below."""
 
 ISOLATED = 100
 """Stage: the run is isolated."""
@@ -43,5 +44,7 @@ OPENED = 200
 """Stage, in the reply to OPEN: the program is compiled and waits for RUN."""
 UNLIMITED = 2**64 - 1
 INPUT_FD, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD = 3, 4, 5, 6, 7
+STDIN, OUTPUTS, TRASH = "/dev/stdin", ("/dev/stdout", "/dev/stderr"), "/.trash"
+"""In a cell without mounts: a file and named pipes that every run uses in turn; what runs left, until it is deleted."""
 FIRST_FREE_FD = 16
 """The agent keeps its own descriptors from here on, so that none is in the way of those."""

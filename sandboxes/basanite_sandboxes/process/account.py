@@ -24,6 +24,10 @@ class Unsure(Exception):
 class KilledFromOutside(Exception):
     """Neither we nor a limit ended the run: the host's own memory killer, or somebody. Says nothing about it."""
 
+    def __init__(self, report: Report) -> None:
+        super().__init__("killed from outside")
+        self.report = report
+
 
 def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -> Report:
     """The report. Raises SandboxError if the run could not be made, Unsure, KilledFromOutside, Garbled."""
@@ -35,6 +39,7 @@ def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -
     cpu = max(reply.cpu_us / 1e6, watch.cpu_seconds() or 0.0)
     rejection = files.rejection() if reply.stage == wire.REJECTED else None
     ended, is_unsure = _how_it_ended(reply, watch, cpu, out_of_memory, rejection)
+    is_unexplained = ended is Ended.SIGNALED and reply.signal == signal.SIGKILL
     exited = os.WIFEXITED(reply.status)
     stdout, stderr, answers = files.take_outputs(
         [reply.stdout, reply.stderr, reply.answers], watch.limits.output_bytes
@@ -56,6 +61,8 @@ def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -
     )
     if is_unsure:
         raise Unsure(report)
+    if is_unexplained:
+        raise KilledFromOutside(report)
     return report
 
 
@@ -86,9 +93,7 @@ def _how_it_ended(
         return Ended.REJECTED, False
     if reply.signal == signal.SIGSYS:
         return Ended.FILTER, False
-    if reply.signal == signal.SIGKILL:
-        if watch.stopped is not Ended.DISMISSED:
-            raise KilledFromOutside
+    if watch.stopped is Ended.DISMISSED and reply.signal == signal.SIGKILL:
         return Ended.DISMISSED, False
     return (Ended.EXITED if reply.signal is None else Ended.SIGNALED), False
 

@@ -1,24 +1,21 @@
-"""The processes of one cell: bubblewrap, pid 1 of its namespaces, and the agent. How they start and end."""
+"""The processes of a cell with namespaces: bubblewrap, pid 1 of its namespaces, and the agent."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import socket
-import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process import procfs
-from basanite_sandboxes.process.files import CellFiles, memory_file
+from basanite_sandboxes.process.files import memory_file
+from basanite_sandboxes.process.processes import Launch, Processes
 from basanite_sandboxes.process.python import Interpreter
 from basanite_sandboxes.process.rootfs import GROUP, GUEST, GUEST_FILES, PASSWD, root_arguments
-from basanite_sandboxes.spec import Environment, SandboxUnavailable
+from basanite_sandboxes.spec import Environment
 
 AGENT = "/basanite/agent.py"
-_ABOVE_RUN = 2
-"""Descendants of bubblewrap that belong to no run: pid 1 and the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +30,17 @@ class CellConfig:
     """cell.c compiled, None without a compiler."""
 
 
-class Bubblewrap:
-    """The processes of one cell."""
+class Bubblewrap(Processes):
+    above_run = 2
+    """pid 1 and the agent."""
 
     def __init__(self, config: CellConfig, environment: Environment, uid: int | None) -> None:
+        super().__init__(environment, config.filters)
         self._config = config
-        self._environment = environment
         self._uid = uid
         self._init: int | None = None
 
-    def start(self, files: CellFiles, far: socket.socket) -> None:
-        """Start them; the agent holds `far`. Raises SandboxUnavailable."""
+    def _launch(self, numbers: Sequence[str]) -> Launch:
         contents = {
             f"/basanite/{name}": memory_file(name, (GUEST / name).read_bytes()) for name in GUEST_FILES
         }
@@ -51,75 +48,27 @@ class Bubblewrap:
         contents["/etc/group"] = memory_file("group", GROUP)
         if self._config.library is not None:
             contents["/basanite/cell.so"] = memory_file("cell.so", self._config.library)
-        filters = memory_file(
-            "filters", wire.FILTERS.pack(*map(len, self._config.filters)) + b"".join(self._config.filters)
-        )
-        numbers = [far.fileno(), files.input, filters, *files.outputs, files.stage]
-        # The warm interpreter's standard streams are what the candidate's will be: a file and two pipes.
-        stdin = memory_file("stdin")
-        stdout_reader, stdout = os.pipe()
-        self._stderr, stderr = os.pipe()
         command = [
             self._config.bwrap,
-            *root_arguments(self._config.interpreter, self._environment.path, contents),
+            *root_arguments(self._config.interpreter, self.environment.path, contents),
             *(str(self._config.interpreter.executable), "-s", "-S", AGENT),
-            *map(str, numbers),
+            *numbers,
             "/basanite/cell.so" if self._config.library is not None else "",
-            *self._environment.preload,
+            *self.environment.preload,
         ]
-        try:
-            # Not asyncio's: it waits for each process with a thread.
-            self._process = subprocess.Popen(
-                command,
-                env={},  # what it starts with stays readable in /proc/1/environ
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=[*numbers, *contents.values()],
-                user=self._uid,
-                group=self._uid,
-                extra_groups=None if self._uid is None else [],
-            )
-        except OSError as error:
-            os.close(self._stderr)
-            raise SandboxUnavailable(f"{self._config.bwrap} does not start: {error}") from error
-        finally:
-            os.close(stdout_reader)
-            for fd in (stdin, stdout, stderr, filters, *contents.values()):
-                os.close(fd)
-        self.pidfd = os.pidfd_open(self._process.pid)
-        """Readable once all of them are gone."""
-
-    @property
-    def pid(self) -> int:
-        """The process from which all others descend."""
-        return self._process.pid
+        return Launch(command, list(contents.values()), self._uid)
 
     def started(self) -> list[int]:
-        """Called when the agent is up. -> all processes, outermost first"""
-        members = procfs.descendants(self.pid)
-        if members:
-            self._init = os.pidfd_open(members[0])
-        return [self.pid, *members]
+        members = super().started()
+        if len(members) > 1:
+            self._init = os.pidfd_open(members[1])
+        return members
 
-    def of_run(self, *, prepared: bool) -> list[int]:
-        """Processes of the run in progress. `prepared`: it is below a child of the agent."""
-        return procfs.descendants(self.pid)[_ABOVE_RUN + prepared :]
-
-    def last_words(self) -> str:
-        """What they said while they started, once."""
-        os.set_blocking(self._stderr, False)
-        with contextlib.suppress(BlockingIOError):
-            lines = os.read(self._stderr, 65536).decode(errors="replace").strip().splitlines()
-            if lines:
-                return lines[-1]
-        return "the agent did not answer"
-
-    def close_words(self) -> None:
-        os.close(self._stderr)
+    def run_ended(self, *, left_files: bool) -> None:
+        """The run's mounts are gone with it."""
 
     def kill(self) -> None:
-        """Begin to end them: with its pid 1 the kernel kills all of its pid namespace, then bubblewrap exits.
+        """With its pid 1 the kernel kills all of its pid namespace, then bubblewrap exits.
 
         Bubblewrap alone would leave the rest to whoever is their new parent, dying while we go on.
         """
@@ -140,9 +89,7 @@ class Bubblewrap:
         self._process.kill()
 
     def reap(self) -> None:
-        """Called once `pidfd` is readable."""
-        self._process.wait()
-        os.close(self.pidfd)
+        super().reap()
         if self._init is not None:
             os.close(self._init)
             self._init = None

@@ -13,16 +13,15 @@ from collections.abc import Callable, Mapping
 
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process.account import KilledFromOutside, account
-from basanite_sandboxes.process.bubblewrap import Bubblewrap
 from basanite_sandboxes.process.cgroup import Group
 from basanite_sandboxes.process.channel import Channel
 from basanite_sandboxes.process.files import CellFiles
+from basanite_sandboxes.process.processes import INODES, Processes
 from basanite_sandboxes.process.program import program_text
 from basanite_sandboxes.process.replies import Garbled, Reply
 from basanite_sandboxes.process.watch import Watch
 from basanite_sandboxes.spec import (
     Ended,
-    Environment,
     Limits,
     Program,
     PythonCalls,
@@ -41,24 +40,25 @@ MOST_UNREAD = 2
 """Replies that may wait: OPEN has two."""
 AGENT_BYTES = 16 << 20
 """What RLIMIT_DATA counts of the agent in each run."""
-INODES = 8192
 ANSWERING = (PythonCalls,)
 """Programs that answer on a descriptor of its own."""
 
 
 class CellLost(Exception):
-    """The whole cell died. `reason` says why, if we ended it because of the run."""
+    """The whole cell died, or its run was killed by none of ours. `reason` says why, if we ended it because of the run;
+    `report` is what to believe if it happens again: the run may have done it."""
 
-    def __init__(self, reason: Ended | None) -> None:
+    def __init__(self, reason: Ended | None, report: Report | None = None) -> None:
         super().__init__("the cell died")
         self.reason = reason
+        self.report = report
 
 
 class Cell:
     """Not for concurrent use: one run at a time."""
 
-    def __init__(self, processes: Bubblewrap, environment: Environment, group: Group | None) -> None:
-        self.environment = environment
+    def __init__(self, processes: Processes, group: Group | None) -> None:
+        self.environment = processes.environment
         self.alive = False
         self.processes = processes
         self._group = group
@@ -263,11 +263,17 @@ class Cell:
     ) -> Report:
         try:
             reply = await self._exchange(wire.RUN, watch, program_length, stdin_length, flags, channel)
+            self.processes.run_ended(left_files=bool(reply.flags & wire.LEFT_FILES))
             if flags & wire.PREPARED and reply.stage == 0:
                 self.kill()  # the agent's word that the preparing child died: its run may live on
                 raise CellLost(None)
             return account(reply, watch, self._files, self._group)
-        except (KilledFromOutside, Garbled):
+        except KilledFromOutside as killed:
+            if not self.processes.guards_first:
+                raise CellLost(None, killed.report) from None
+            self.kill()
+            raise CellLost(None) from None
+        except Garbled:
             self.kill()
             raise CellLost(None) from None
         except CellLost:

@@ -100,7 +100,7 @@ class LentSandbox(Sandbox):
                     attempts = 0
                 elif lost.reason is not None or attempts == ATTEMPTS:
                     # Over a limit before it even ran: so it would be in every other case.
-                    report = _lost(lost.reason or Ended.CELL_LOST, limits)
+                    report = lost.report or _lost(lost.reason or Ended.CELL_LOST, limits)
                     until = done + 1 if compiles else len(stdins)
                     while done < until:
                         done += 1
@@ -132,6 +132,7 @@ class LentSandbox(Sandbox):
         *,
         alone: bool = False,
     ) -> Report:
+        believed = _lost(Ended.CELL_LOST, limits)
         for attempt in range(ATTEMPTS):
             (cell,) = await self._living(1, new=attempt > 0)
             run = cell.run(program, limits, self._alone_since(alone), stdin=stdin, files=files)
@@ -140,7 +141,8 @@ class LentSandbox(Sandbox):
             except CellLost as lost:
                 if lost.reason is not None:
                     return _lost(lost.reason, limits)
-        return _lost(Ended.CELL_LOST, limits)
+                believed = lost.report or believed
+        return believed
 
     async def _pair_once(
         self,
@@ -152,6 +154,7 @@ class LentSandbox(Sandbox):
         alone: bool = False,
     ) -> tuple[Report, Report]:
         """Raises Unsure, and SandboxError if the cell of the tests was lost."""
+        believed = _lost(Ended.CELL_LOST, limits)
         for attempt in range(ATTEMPTS):
             first, second = await self._living(2, new=attempt > 0)
             ends = channel()
@@ -176,6 +179,7 @@ class LentSandbox(Sandbox):
                     report = await runs[0]
                 except CellLost as lost:
                     if lost.reason is None:
+                        believed = lost.report or believed
                         continue
                     report = _lost(lost.reason, limits)
                 try:
@@ -190,7 +194,7 @@ class LentSandbox(Sandbox):
                 await asyncio.gather(*runs, return_exceptions=True)
                 for end in ends:
                     end.close()
-        return _lost(Ended.CELL_LOST, limits), _lost(Ended.DISMISSED, tests_limits)
+        return believed, _lost(Ended.DISMISSED, tests_limits)
 
     def _alone_since(self, alone: bool) -> Callable[[float], bool]:
         return _always if alone else self._slots.alone_since

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from basanite_sandboxes.process import cgroup, native, procfs, seccomp
-from basanite_sandboxes.process.bubblewrap import AGENT, Bubblewrap, CellConfig
+from basanite_sandboxes.process import cgroup, remedy
 from basanite_sandboxes.process.cell import Cell
 from basanite_sandboxes.process.lent import LentSandbox
-from basanite_sandboxes.process.python import find_interpreter
+from basanite_sandboxes.process.profile import Full, Profile
+from basanite_sandboxes.process.reduced.profile import ReducedProfile
 from basanite_sandboxes.process.slots import Slots
 from basanite_sandboxes.process.watch import LOOK_SECONDS
 from basanite_sandboxes.spec import (
@@ -27,8 +25,9 @@ from basanite_sandboxes.spec import (
 )
 
 DEFAULT_UID_BASE = 52000
-"""As root, cell N runs as this user plus N: one that owns nothing. As anyone else, as ourselves."""
-NAMESPACES = ("user", "pid", "mount", "net", "ipc", "uts")
+"""As root, cell N runs as this user plus N: one that owns nothing. As anyone else, as ourselves. Without namespaces,
+cells take users from a random one on that is not below."""
+AUTO, FULL, REDUCED = "auto", "full", "reduced"
 CELLS_PER_SLOT = 2
 """Of a pair of runs one waits for the other most of the time: together they count as one."""
 
@@ -37,8 +36,15 @@ class ProcessPool(SandboxPool):
     """Cells of the process runtime. Belongs to one event loop, whose thread must live as long as the pool: the
     kernel ends the cells with the thread that started them."""
 
-    def __init__(self, cells: int = 0, python: Path | None = None, uid_base: int = DEFAULT_UID_BASE) -> None:
-        """`cells`: how many run at one time, 0 for one a core. `python`: the interpreter of candidates."""
+    def __init__(
+        self,
+        cells: int = 0,
+        python: Path | None = None,
+        uid_base: int = DEFAULT_UID_BASE,
+        isolation: str = AUTO,
+    ) -> None:
+        """`cells`: how many run at one time, 0 for one a core. `python`: the interpreter of candidates. `isolation`:
+        FULL, REDUCED (without namespaces, as root), or AUTO: the first that this machine can."""
         self._slots = Slots(cells or os.cpu_count() or 1)
         self._python = python
         self._uid_base = uid_base
@@ -49,30 +55,53 @@ class ProcessPool(SandboxPool):
         self._dying: set[Cell] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
-        self._config: CellConfig | None = None
+        self._asked = isolation
+        self._profile: Profile | None = None
         self._closed = False
 
     # Life ------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        self._config = await asyncio.to_thread(self._prepare)
         self._control = await asyncio.to_thread(cgroup.find_control)
-        _sweep_orphans()
         self._watcher = asyncio.create_task(self._watch())
         try:
+            if self._asked != REDUCED:
+                await self._start_full()
+            if self._profile is None:
+                await self._start_with(self._reduced())
             default = Environment()
-            self._idle += await asyncio.gather(*(self._make(default) for _ in range(self.size)))
+            missing = self.size - len(self._idle)
+            self._idle += await asyncio.gather(*(self._make(default) for _ in range(missing)))
         except BaseException:
             await self.close()
             raise
 
-    def _prepare(self) -> CellConfig:
-        bwrap = shutil.which("bwrap")
-        if bwrap is None:
-            raise SandboxUnavailable("bubblewrap is missing: install the package bubblewrap")
-        uid = self._uid_base if os.geteuid() == 0 else None
-        interpreter = find_interpreter(self._python, uid)
-        return CellConfig(bwrap, interpreter, seccomp.filter_programs(), native.library())
+    async def _start_full(self) -> None:
+        """Raises SandboxUnavailable unless another profile may be used."""
+        try:
+            await self._start_with(Full(self._python, self._uid_base))
+        except SandboxUnavailable as error:
+            why = str(error)
+            if not await asyncio.to_thread(remedy.namespaces_are_allowed):
+                why = "the kernel or the container allows no namespaces"
+            elif self._profile is None:
+                raise  # what is missing can be had
+            self._profile = None
+            if self._asked == FULL:
+                raise SandboxUnavailable(f"{why}. {remedy.for_namespaces()}") from error
+            try:
+                await self._start_with(self._reduced(why))
+            except SandboxUnavailable as other:
+                raise SandboxUnavailable(f"{why}. {remedy.for_namespaces()} Or else: {other}") from error
+
+    def _reduced(self, why: str = "") -> Profile:
+        return ReducedProfile(self._python, self._uid_base, self.size * CELLS_PER_SLOT, why)
+
+    async def _start_with(self, profile: Profile) -> None:
+        """With its first cell. Raises SandboxUnavailable."""
+        await asyncio.to_thread(profile.prepare)
+        self._profile = profile
+        self._idle.append(await self._make(Environment()))
 
     async def close(self) -> None:
         self._closed = True
@@ -86,15 +115,18 @@ class ProcessPool(SandboxPool):
         self._idle.clear()
         while self._closing:
             await asyncio.gather(*self._closing, return_exceptions=True)
+        if self._profile is not None:
+            await asyncio.to_thread(self._profile.close)
 
     @property
     def python_version(self) -> str:
-        assert self._config is not None
-        return self._config.interpreter.version
+        assert self._profile is not None
+        return self._profile.python_version
 
     @property
     def isolation(self) -> Isolation:
-        weaknesses = []
+        assert self._profile is not None
+        weaknesses = [*self._profile.weaknesses]
         if self._control.memory == "rlimit":
             weaknesses.append(
                 "No memory cgroup: memory is limited for each process by RLIMIT_DATA and for the run by a watcher "
@@ -103,7 +135,8 @@ class ProcessPool(SandboxPool):
         if self._control.cpu == "proc":
             weaknesses.append("No cgroup counts CPU time: that of processes nobody waited for may be missed.")
         return Isolation(
-            "process", "full", NAMESPACES, True, self._control.memory, self._control.cpu, tuple(weaknesses)
+            *("process", self._profile.name, self._profile.namespaces, True),
+            *(self._control.memory, self._control.cpu, tuple(weaknesses)),
         )
 
     @property
@@ -147,7 +180,7 @@ class ProcessPool(SandboxPool):
             self._discard(cell)
 
     async def _make(self, environment: Environment) -> Cell:
-        assert self._config is not None
+        assert self._profile is not None
         while not self._free_numbers and not self._closed:
             if self._idle:
                 self._discard(self._idle.pop(0))  # the one that was idle longest
@@ -155,14 +188,18 @@ class ProcessPool(SandboxPool):
         if self._closed:
             raise SandboxError("the pool is closed")
         number = self._free_numbers.pop()
-        uid = self._uid_base + number if os.geteuid() == 0 else None
         try:
-            group = self._control.make()
+            cell = Cell(await self._profile.make(environment, number), self._control.make())
         except OSError as error:
             self._free_numbers.append(number)
             raise SandboxError(f"no cgroup could be made: {error}") from error
-        cell = Cell(Bubblewrap(self._config, environment, uid), environment, group)
+        except BaseException:
+            self._free_numbers.append(number)
+            raise
         self._numbers[cell] = number
+        if self._closed:
+            self._discard(cell)
+            raise SandboxError("the pool is closed")
         try:
             await cell.start()
         except BaseException:
@@ -196,11 +233,3 @@ class ProcessPool(SandboxPool):
                     cell.look()
                 except Exception:
                     cell.kill()  # whom nobody can watch, nobody can limit
-
-
-def _sweep_orphans() -> None:
-    """End what servers left that were killed in the very moment in which a cell of theirs was starting: a child of
-    bubblewrap that waits for its parent for ever."""
-    for pid in procfs.orphaned_inits(AGENT.encode()):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -64,21 +66,61 @@ def cpu_seconds(pids: list[int]) -> float:
     return total / _TICKS
 
 
-def uses_more_memory(pids: list[int], limit: int) -> bool:
+def uses_more_memory(pids: list[int], limit: int, user: int | None = None) -> bool:
     """Whether these processes together hold more bytes than `limit` in pages that no file backs.
 
-    Shared anonymous memory is among them, which RLIMIT_DATA does not count.
+    Shared anonymous memory is among them, which RLIMIT_DATA does not count. `user`: whose they are, where we may
+    not look into processes of others.
     """
-    if sum(_sum_of(pid, "status", b"RssAnon:", b"RssShmem:") for pid in pids) <= limit:
+    if sum(map(_resident, pids)) <= limit:
         return False
     # That counted a page that several share in each of them. The exact count costs more.
-    return sum(_sum_of(pid, "smaps_rollup", b"Pss_Anon:", b"Pss_Shmem:") for pid in pids) > limit
+    with as_user(user):
+        return sum(map(_share_of_resident, pids)) > limit
+
+
+def _resident(pid: int) -> int:
+    return _sum_of(pid, "status", b"RssAnon:", b"RssShmem:")
+
+
+def _share_of_resident(pid: int) -> int:
+    try:
+        return _sum_of(pid, "smaps_rollup", b"Pss_Anon:", b"Pss_Shmem:")
+    except PermissionError:  # a program whose file cannot be read is closed to all, its own user included
+        return _resident(pid)
+
+
+@contextlib.contextmanager
+def as_user(user: int | None) -> Iterator[None]:
+    """Read files as somebody else, in this thread alone. None: as ourselves."""
+    if user is None:
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.setfsgid(user)
+    libc.setfsuid(user)
+    try:
+        yield
+    finally:
+        libc.setfsuid(os.geteuid())
+        libc.setfsgid(os.getegid())
+
+
+def user_of(pid: int) -> int | None:
+    """Whose process it is; None if it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
+            if line.startswith(b"State:") and line.split()[1] in (b"Z", b"X"):
+                return None
+            if line.startswith(b"Uid:"):
+                return int(line.split()[1])
+    return None
 
 
 def _sum_of(pid: int, file: str, *names: bytes) -> int:
-    """Bytes that the lines of these names tell."""
+    """Bytes that the lines of these names tell; 0 if the process has ended. Raises PermissionError."""
     total = 0
-    with contextlib.suppress(OSError, IndexError, ValueError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, IndexError, ValueError):
         for line in Path(f"/proc/{pid}/{file}").read_bytes().splitlines():
             if line.startswith(names):
                 total += int(line.split()[1]) << 10

@@ -32,6 +32,9 @@ _REFUSED: dict[str, str] = {
 
 _AGENT_NEEDS = ("mount", "memfd_create")
 """Refused to runs only."""
+_REDUCED_AGENT_NEEDS = ("landlock_create_ruleset",)
+_SOCKETS_BY_NAME = "socket bind connect listen"
+"""Without a network namespace names of sockets reach the whole container, and with its network the host."""
 _WITHOUT_EFFECT = "setpriority sched_setscheduler sched_setattr sched_setparam sched_setaffinity ioprio_set"
 """Who waits longer for a core looks as if the machine were too busy. These say that they worked."""
 _ON_DISKS = "sync syncfs fsync fdatasync sync_file_range fadvise64"
@@ -53,6 +56,7 @@ _BADARCH, _OPTIMIZE = 2, 8
 """SCMP_FLTATR_ACT_BADARCH; SCMP_FLTATR_CTL_OPTIMIZE: 2 asks for a binary tree, a fifth of the cost a call."""
 _NEW_NAMESPACES = (0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_PR_SET_DUMPABLE = 4
 
 
 class _Compare(ctypes.Structure):
@@ -65,16 +69,18 @@ class _Compare(ctypes.Structure):
 
 
 @cache
-def filter_programs() -> tuple[bytes, bytes]:
+def filter_programs(*, reduced: bool = False) -> tuple[bytes, bytes]:
     """(filter of the whole cell, filter of each run on top of it) for this machine's architecture.
 
-    Most of it is installed once: loading a long filter costs a twentieth of a run. Calls of a foreign architecture
-    kill the process. Raises SandboxUnavailable if libseccomp (2.5 or later) is missing.
+    `reduced`: for cells without namespaces. Most of it is installed once: loading a long filter costs a twentieth of
+    a run. Calls of a foreign architecture kill the process. Raises SandboxUnavailable if libseccomp (2.5 or later) is
+    missing.
     """
+    agent_needs = _REDUCED_AGENT_NEEDS if reduced else _AGENT_NEEDS
     with _Filter() as cell:
         for names in _REFUSED.values():
             for name in names.split():
-                if name not in _AGENT_NEEDS:
+                if name not in agent_needs:
                     cell.rule(_EPERM, name)
         for name in f"{_WITHOUT_EFFECT} {_ON_DISKS}".split():
             cell.rule(_PRETEND, name)
@@ -83,15 +89,23 @@ def filter_programs() -> tuple[bytes, bytes]:
         for flag in _NEW_NAMESPACES:
             cell.rule(_EPERM, "clone", _Compare(0, _MASKED_EQ, flag, flag))
         # Only AF_UNIX: a network namespace does not cover AF_VSOCK, and each family is kernel code to attack.
-        for name in ("socket", "socketpair"):
+        for name in ("socketpair",) if reduced else ("socket", "socketpair"):
             cell.rule(_EPERM, name, _Compare(0, _NE, int(socket.AF_UNIX), 0))
+        if reduced:
+            for name in _SOCKETS_BY_NAME.split():
+                cell.rule(_EPERM, name)
+            # A pair of these could send to any name; the others only to each other.
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+                cell.rule(_EPERM, "socketpair", _Compare(1, _MASKED_EQ, 0xF, int(kind)))
         # Pushing characters into a terminal.
         for request in (_TIOCSTI, _TIOCLINUX):
             cell.rule(_EPERM, "ioctl", _Compare(1, _MASKED_EQ, 0xFFFFFFFF, request))
         whole = cell.export()
     with _Filter() as run:
-        for name in _AGENT_NEEDS:
+        for name in agent_needs:
             run.rule(_EPERM, name)
+        if reduced:  # it would hide memory and open files from the server
+            run.rule(_EPERM, "prctl", _Compare(0, _MASKED_EQ, 0xFFFFFFFF, _PR_SET_DUMPABLE))
         # Its flags lie in memory, where no filter looks; the C library falls back to clone.
         run.rule(_ENOSYS, "clone3")
         return whole, run.export()

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 
 from basanite_sandboxes.process import procfs
-from basanite_sandboxes.process.bubblewrap import Bubblewrap
 from basanite_sandboxes.process.cgroup import Group
+from basanite_sandboxes.process.processes import Processes
 from basanite_sandboxes.spec import Ended, Limits
 
 LOOK_SECONDS = 0.05
@@ -30,7 +30,7 @@ class Watch:
         self,
         limits: Limits,
         group: Group | None,
-        processes: Bubblewrap,
+        processes: Processes,
         alone_since: Callable[[float], bool],
         progress: Callable[[], int],
         *,
@@ -90,7 +90,7 @@ class Watch:
         cpu = self.cpu_seconds()
         counts_memory = self._group is not None and self._group.counts_memory
         may_wait = elapsed > limits.wall_seconds / 2
-        if cpu is None or not counts_memory or may_wait:
+        if cpu is None or not counts_memory or may_wait or self._processes.watches_disk:
             members = self._processes.of_run(prepared=self._prepared)
         if cpu is None:
             cpu = procfs.cpu_seconds(members)
@@ -101,8 +101,10 @@ class Watch:
             return Ended.CPU_LIMIT
         if self.out_of_memory():  # of one process; the others may wait for it for ever
             return Ended.MEMORY_LIMIT
-        if not counts_memory and procfs.uses_more_memory(members, limits.memory_bytes):
+        if not counts_memory and self._processes.uses_more_memory(members, limits.memory_bytes):
             return Ended.MEMORY_LIMIT
+        if self._processes.watches_disk and self._processes.uses_more_disk(members, limits):
+            return Ended.MEMORY_LIMIT  # as where temporary files are memory
         if may_wait:
             self._wait.look(members)
         waited = self._wait.seconds

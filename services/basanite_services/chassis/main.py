@@ -34,7 +34,12 @@ def process_pool(settings: Settings) -> SandboxPool:
     """The embedded runtime."""
     from basanite_sandboxes.process import ProcessPool
 
-    return ProcessPool(cells=settings.cells, python=settings.python, uid_base=settings.sandbox_uid_base)
+    return ProcessPool(
+        cells=settings.cells,
+        python=settings.python,
+        uid_base=settings.sandbox_uid_base,
+        isolation=settings.isolation,
+    )
 
 
 def run(

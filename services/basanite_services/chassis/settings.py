@@ -176,7 +176,14 @@ class Settings(BaseSettings):
         52_000,
         ge=1_000,
         le=2**31 - 65_536,
-        description="First of the user ids, one a cell, that cells run under where the server runs as root.",
+        description="First of the user ids that cells run under where the server runs as root: this one and those "
+        "after it, or, where isolation is reduced, a random block that is not below.",
+    )
+    isolation: Literal["auto", "full", "reduced"] = Field(
+        "auto",
+        description="How candidates are isolated. full: by namespaces, or the server does not start. reduced: by a "
+        "user and a root directory for each cell, weaker, for containers that allow no namespaces; needs root. auto: "
+        "full where this machine allows it, else reduced, and the log says what is weaker.",
     )
     watch_stdin: bool = Field(
         False,
