@@ -5,7 +5,8 @@ a trusted *agent* (../guest/agent.py) keeps a Python interpreter warm. For each 
 pid and mount namespaces that are new again, gives it an empty tmpfs, takes its capabilities and descriptors away,
 installs the system-call filter, and lets it become the candidate. When the candidate (pid 1 of its namespace) is
 gone, the kernel has ended everything that it started. The candidate cannot name the agent, and nothing it says
-decides anything: exit status, CPU time, memory and output are read outside.
+decides anything: exit status, CPU time, memory and output are read outside. Where there are no namespaces to be had,
+reduced/ makes cells in another way.
 
     pool.py        which cells there are, who has one         bubblewrap.py  how a cell's processes start and end
     slots.py       how many run at one time, who is next      rootfs.py      what a candidate sees
@@ -14,6 +15,8 @@ decides anything: exit status, CPU time, memory and output are read outside.
     files.py       what passes through memory files           native.py      compiles ../guest/cell.c once
     channel.py     two pipes that join two runs               cgroup.py      memory and CPU by the kernel, v2 or v1
     watch.py       which limits a run is over                 procfs.py      the same by /proc, where there is none
+    processes.py   the processes of a cell, however made      profile.py     how strong isolation is: here, full
+    reduced/       cells without namespaces                   remedy.py      what a machine lacks, what would help
     account.py     from counts to the report on a run         program.py     a program as the agent reads it
 """
 

@@ -14,13 +14,10 @@ from basanite_sandboxes.process.reduced.cell import Reduced
 from basanite_sandboxes.process.reduced.contents import contents
 from basanite_sandboxes.process.reduced.roots import Roots
 from basanite_sandboxes.process.reduced.users import Users
-from basanite_sandboxes.process.rootfs import GROUP, GUEST, PASSWD
+from basanite_sandboxes.process.rootfs import GROUP, GUEST, GUEST_FILES, PASSWD
 from basanite_sandboxes.spec import Environment, SandboxUnavailable
 
-GUEST_FILES = (
-    *("agent.py", "runner.py", "fallback.py", "reduced.py", "landlock.py", "program.py", "values.py"),
-    "wire.py",
-)
+_FURTHER_GUEST_FILES = ("reduced.py", "landlock.py")
 _WEAKNESSES = (
     "Runs have no namespaces of their own. A root directory, a user id and a system-call filter stand between a run "
     "and the rest of the container; who gets around those is in the container, not in another cage.",
@@ -85,7 +82,9 @@ class ReducedProfile(Profile):
 
     def _copy(self, packages: Path | None) -> Path:
         assert self._roots is not None
-        texts = {f"/basanite/{name}": (GUEST / name).read_bytes() for name in GUEST_FILES}
+        texts = {
+            f"/basanite/{name}": (GUEST / name).read_bytes() for name in (*GUEST_FILES, *_FURTHER_GUEST_FILES)
+        }
         return self._roots.make_store(contents(self._interpreter, packages), texts)
 
     @property
