@@ -16,7 +16,7 @@ from basanite_sandboxes.process import ProcessPool, cgroup, remedy, seccomp
 from basanite_sandboxes.spec import Environment, Limits, PythonProgram, SandboxUnavailable
 
 DEFAULT_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
-PR_CAPBSET_DROP, PR_SET_SECCOMP, FILTER = 24, 22, 2
+PR_SET_SECCOMP, FILTER, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 22, 2, 24, 38
 
 
 class Filter(ctypes.Structure):
@@ -33,6 +33,7 @@ def become_contained(missing: list[str]) -> None:
         for flag in seccomp._NEW_NAMESPACES:
             rules.rule(seccomp._EPERM, "clone", seccomp._Compare(0, seccomp._MASKED_EQ, flag, flag))
         code = rules.export()
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # without it a filter is for those who may make namespaces
     assert libc.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(Filter(len(code) // 8, code)), 0, 0) == 0
     for capability in set(range(64)) - kept:
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)

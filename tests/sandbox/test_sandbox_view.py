@@ -153,7 +153,12 @@ def test_secrets_of_the_service_are_nowhere_to_read(box: Box) -> None:
 def test_processes_of_a_cell_start_with_an_empty_environment(local_box: LocalBox) -> None:
     for cell in local_box.pool._idle:
         for pid in (cell.processes.pid, *procfs.descendants(cell.processes.pid)):
-            assert CANARY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+            try:
+                found = Path(f"/proc/{pid}/environ").read_bytes()
+            except PermissionError:  # in a container, where an agent changes users: closed to all
+                assert local_box.isolation.profile == "reduced"
+            else:
+                assert CANARY.encode() not in found
 
 
 def test_python_inherits_no_descriptors(box: Box) -> None:

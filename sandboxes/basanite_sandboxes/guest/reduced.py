@@ -113,6 +113,8 @@ class ReducedRunner(PythonRunner):
 
     def _before_reply(self, reply):
         """Leave nothing in the root. The server deletes what is in the trash."""
+        if self.fields[0] != wire.RUN:
+            return
         if self.fields[4]:
             os.truncate(wire.STDIN, 0)
         if os.stat("/tmp").st_mtime_ns != self.directory.st_mtime_ns or os.listdir("/tmp"):

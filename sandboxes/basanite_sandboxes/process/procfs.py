@@ -107,13 +107,11 @@ def as_user(user: int | None) -> Iterator[None]:
 
 
 def user_of(pid: int) -> int | None:
-    """Whose process it is; None if it has ended."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
-            if line.startswith(b"State:") and line.split()[1] in (b"Z", b"X"):
-                return None
-            if line.startswith(b"Uid:"):
-                return int(line.split()[1])
+    """Whose process it is; None if it has ended or is just ending: then it has no memory any more."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
+        if any(line.startswith(b"VmSize:") for line in lines):
+            return next(int(line.split()[1]) for line in lines if line.startswith(b"Uid:"))
     return None
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -47,6 +48,7 @@ class Reduced(Processes):
         self._housekeeper = housekeeper
         self._counting: Future[bool] | None = None
         self._deleting: Future[None] | None = None
+        self._one_at_a_time = threading.Lock()
 
     def start(self, files: CellFiles, far: socket.socket) -> None:
         self._files = files
@@ -72,10 +74,9 @@ class Reduced(Processes):
             self._counting = None
             if found:
                 return True
-            if self._is_isolated():  # before, nobody can look into it
-                self._counting = self._housekeeper.submit(
-                    disk.is_over, self._root / "tmp", members, self._user, limits.disk_bytes
-                )
+            self._counting = self._housekeeper.submit(
+                disk.is_over, self._root / "tmp", members, self._user, limits.disk_bytes, self._is_isolated
+            )
         return False
 
     def _is_isolated(self) -> bool:
@@ -84,8 +85,12 @@ class Reduced(Processes):
 
     def run_ended(self, *, left_files: bool) -> None:
         self._counting = None
-        if left_files and (self._deleting is None or self._deleting.done()):
-            self._deleting = self._housekeeper.submit(empty, trash_of(self._root))
+        if left_files:
+            self._deleting = self._housekeeper.submit(self._empty_trash)
+
+    def _empty_trash(self) -> None:
+        with self._one_at_a_time:
+            empty(trash_of(self._root))
 
     def kill(self) -> None:
         """The keeper ends when nothing is left."""

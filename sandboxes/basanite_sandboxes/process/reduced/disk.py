@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from basanite_sandboxes.process import procfs
@@ -68,16 +69,16 @@ class Usage:
         finally:
             os.close(fd)
 
-    def add_open_files(self, pid: int, user: int, device: int) -> None:
-        """Those without a name, of a process of this user. A process that hides them counts as one that has too many:
-        only executing a file that nobody may read does that."""
+    def add_open_files(self, pid: int, user: int, device: int, is_isolated: Callable[[], bool]) -> None:
+        """Those without a name, of a process of this user. A run that hides them counts as one that has too many: only
+        executing a file that nobody may read does that."""
         if procfs.user_of(pid) != user:
             return
         with procfs.as_user(user):
             try:
                 numbers = os.listdir(f"/proc/{pid}/fd")
             except PermissionError:
-                if procfs.user_of(pid) == user:
+                if procfs.user_of(pid) == user and is_isolated():
                     raise OverDisk from None
                 return
             except OSError:
@@ -105,15 +106,18 @@ class Usage:
                     self._take(int(end, 16) - int(first, 16))
 
 
-def is_over(directory: Path, members: list[int], user: int, most_bytes: int) -> bool:
-    """Whether a run uses more of the disk, or more files, than it may."""
+def is_over(
+    directory: Path, members: list[int], user: int, most_bytes: int, is_isolated: Callable[[], bool]
+) -> bool:
+    """Whether a run uses more of the disk, or more files, than it may. `is_isolated`: whether it is through with
+    becoming that user, on the way to which nobody can look into it."""
     usage = Usage(most_bytes)
     try:
         top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         device = os.fstat(top).st_dev
         usage.add_directory(top)
         for pid in members:
-            usage.add_open_files(pid, user, device)
+            usage.add_open_files(pid, user, device, is_isolated)
     except OverDisk:
         return True
     except OSError:  # the run has ended
