@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
@@ -18,6 +19,7 @@ from targets import read_reply
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process.cell import Cell, CellLost
 from basanite_sandboxes.process.files import CellFiles
+from basanite_sandboxes.process.processes import Launch, Processes
 from basanite_sandboxes.spec import (
     Ended,
     Environment,
@@ -73,10 +75,13 @@ def details(draw: st.DrawFn) -> bytes:
 packets = replies() | mutated(replies(), (b"\xff" * 8, b"\x00" * 8)) | st.binary(min_size=1, max_size=100)
 
 
-class Agent:
-    """Stands where Bubblewrap does: says what the script has, a list of packets for each request, and then is gone."""
+class Agent(Processes):
+    """Says what the script has, a list of packets for each request, and then is gone."""
+
+    above_run = 0
 
     def __init__(self, first: bytes, script: list[list[bytes]], detail: bytes) -> None:
+        super().__init__(Environment(), (b"", b""))
         self._first = first
         self._script = script
         self._detail = detail
@@ -105,6 +110,11 @@ class Agent:
             asyncio.get_running_loop().remove_reader(self._sock)
             self._sock.close()
 
+    def _launch(self, numbers: Sequence[str]) -> Launch:
+        raise NotImplementedError
+
+    def run_ended(self, *, left_files: bool) -> None: ...
+
     def started(self) -> list[int]:
         return []
 
@@ -131,7 +141,7 @@ async def _use(agent: Agent, uses: list[str], limits: Limits = LIMITS) -> list[A
     loop = asyncio.get_running_loop()
     complaints: list[Any] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
-    cell = Cell(agent, Environment(), None)  # type: ignore[arg-type]
+    cell = Cell(agent, None)
     watching = asyncio.create_task(_watch(cell))
     outcomes: list[Any] = []
     try:
