@@ -10,8 +10,7 @@ import pytest
 from sandbox_box import STANDARD, LocalBox, limits_of
 from sandbox_needs import require_sandbox
 
-from basanite_sandboxes.process import ProcessPool, cgroup, native, procfs, seccomp
-from basanite_sandboxes.process import pool as pool_module
+from basanite_sandboxes.process import ProcessPool, cgroup, native, procfs, profile, seccomp
 from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import PythonProgram, SandboxUnavailable
 
@@ -31,7 +30,7 @@ def test_each_process_of_a_cell_is_in_the_namespaces_that_are_claimed(local_box:
 
 
 def test_without_bubblewrap_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(profile.shutil, "which", lambda name: None)
     with pytest.raises(SandboxUnavailable, match="install"):
         asyncio.run(ProcessPool(1).start())
 
@@ -45,13 +44,13 @@ def test_where_bubblewrap_fails_its_words_are_passed_on(
     for path in (tmp_path, *list(tmp_path.parents)[:2]):
         path.chmod(0o755)
     script.chmod(0o755)
-    monkeypatch.setattr(pool_module.shutil, "which", lambda name: str(script))
+    monkeypatch.setattr(profile.shutil, "which", lambda name: str(script))
 
     async def main() -> None:
         with pytest.raises(
             SandboxUnavailable, match=r"No permissions to create new namespace|Permission denied"
         ):
-            await ProcessPool(2).start()
+            await ProcessPool(2, isolation="full").start()
 
     before = procfs.descendants(os.getpid())
     asyncio.run(main())

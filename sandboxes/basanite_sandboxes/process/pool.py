@@ -84,8 +84,8 @@ class ProcessPool(SandboxPool):
             why = str(error)
             if not await asyncio.to_thread(remedy.namespaces_are_allowed):
                 why = "the kernel or the container allows no namespaces"
-            elif self._profile is None:
-                raise  # what is missing can be had
+            elif self._profile is None or "bwrap:" not in why:
+                raise  # for want of something that can be had, or in a cell that was made
             self._profile = None
             if self._asked == FULL:
                 raise SandboxUnavailable(f"{why}. {remedy.for_namespaces()}") from error
