@@ -70,7 +70,7 @@ class ReducedRunner(PythonRunner):
     def _drop_privileges(self):
         os.setgroups([])
         os.setresgid(self.user, self.user, self.user)
-        os.setresuid(self.user, self.user, self.user)  # takes all capabilities away
+        os.setresuid(self.user, self.user, self.user)
         # The server looks at memory and open files as this user; a changed user hides them.
         self.check(self.libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable")
         self.check(self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "parent's death")
@@ -117,10 +117,12 @@ class ReducedRunner(PythonRunner):
             return
         if self.fields[4]:
             os.truncate(wire.STDIN, 0)
-        if os.stat("/tmp").st_mtime_ns != self.directory.st_mtime_ns or os.listdir("/tmp"):
+        # Its names are not looked at: the next run would inherit them with our memory.
+        if os.stat("/tmp").st_mtime_ns != wire.NEVER:
             os.rename("/tmp", f"{wire.TRASH}/{time.monotonic_ns()}")
             os.mkdir("/tmp")  # not the run's own: it could change the mode, or attributes that outlive it
             os.chmod("/tmp", stat.S_ISVTX | 0o777)
+            os.utime("/tmp", ns=(wire.NEVER, wire.NEVER))
             reply[3] |= wire.LEFT_FILES
 
     def _after_reply(self):

@@ -45,6 +45,8 @@ OPENED = 200
 UNLIMITED = 2**64 - 1
 INPUT_FD, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD = 3, 4, 5, 6, 7
 STDIN, OUTPUTS, TRASH = "/dev/stdin", ("/dev/stdout", "/dev/stderr"), "/.trash"
-"""In a cell without mounts: a file and named pipes that every run uses in turn; what runs left, until it is deleted."""
+"""In a cell without mounts: a file and named pipes that all runs use in turn; what runs left, to be deleted."""
+NEVER = 0
+"""When /tmp was changed, in nanoseconds, if no run has touched it: not being its owner, none can set such a time."""
 FIRST_FREE_FD = 16
 """The agent keeps its own descriptors from here on, so that none is in the way of those."""

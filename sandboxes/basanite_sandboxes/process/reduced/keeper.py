@@ -15,6 +15,7 @@ import time
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 1, 24, 38, 36
 CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
 WAIT_FOR_ALL = 0x40000000
+SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -65,7 +66,7 @@ def hunt(user: int, hunter: int) -> None:
 
 def main() -> None:
     server, root, user, hunter = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # and waited for: a handler could come too late
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != server:
         return
@@ -85,15 +86,21 @@ def main() -> None:
     keep_capabilities(CAP_SETGID, CAP_SETUID)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # the hunt took it away
     life = os.pidfd_open(agent)
-    signal.signal(signal.SIGTERM, lambda *_: end(life))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     if os.getppid() != server:
         end(life)
-    while os.waitpid(-1, WAIT_FOR_ALL)[0] != agent:
-        pass
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while not reap(agent):
+        if signal.sigwait(SIGNALS) == signal.SIGTERM:
+            end(life)
     end_all(user, hunter)
     os._exit(0)
+
+
+def reap(agent: int) -> bool:
+    """Let go of children that have ended, ours and those that we inherited. -> whether the agent is one of them"""
+    while pid := os.waitpid(-1, WAIT_FOR_ALL | os.WNOHANG)[0]:
+        if pid == agent:
+            return True
+    return False
 
 
 def end(life: int) -> None:

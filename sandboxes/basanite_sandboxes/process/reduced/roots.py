@@ -91,6 +91,7 @@ class Roots:
         empty(trash)
         (root / "tmp").mkdir()
         (root / "tmp").chmod(stat.S_ISVTX | 0o777)
+        os.utime(root / "tmp", ns=(wire.NEVER, wire.NEVER))
         return root
 
     def close(self) -> None:
