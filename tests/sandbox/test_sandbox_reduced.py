@@ -69,9 +69,10 @@ def while_it_sleeps(box: LocalBox, look: Any, source: str = SLEEP, **keywords: A
     async def main() -> list[Any]:
         task = asyncio.create_task(run_in(box.pool, python(source), STANDARD, **keywords))
         try:
-            await until(lambda: processes_of(box))
+            (cell,) = await until(lambda: [cell for cell in box.pool._busy if cell._watch is not None])
+            await until(lambda: cell.processes.of_run(prepared=False))
             await asyncio.sleep(0.1)  # until the candidate's own code runs; there is nothing else to wait for
-            return [look(pid) for pid in processes_of(box)]
+            return [look(pid) for pid in cell.processes.of_run(prepared=False)]
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
