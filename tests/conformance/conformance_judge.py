@@ -12,7 +12,7 @@ from conformance_cases import HERE, LOSE, Case, load_theme
 
 from basanite import Client, Item, Outcome, Result
 
-LANES = 2
+LANES = 3
 """Cases judged at one time."""
 PATIENCE_SECONDS = 100.0
 """A verdict must be there by then."""

@@ -30,7 +30,7 @@ NEEDS = {"proc", "pid-namespace", "filter", "unix-sockets", "shared-memory", "st
 """README.md says what each means."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environments() -> Iterator[Path]:
     """A folder with the environment numpy."""
     # Not below pytest's own directory: that is closed to the users that sandboxes run as.
@@ -42,7 +42,7 @@ def environments() -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("BASANITE_")]:
