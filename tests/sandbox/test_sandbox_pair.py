@@ -82,3 +82,9 @@ def test_as_many_pairs_as_sandboxes_at_one_time(local_box: LocalBox) -> None:
         return await asyncio.gather(*(one() for _ in range(10)))
 
     assert all(tests.stdout == b"QUESTION\n" for _, tests in local_box.do(run()))
+
+
+def test_tests_that_end_before_the_candidate_has_begun_are_no_trouble_of_ours(local_box: LocalBox) -> None:
+    for _ in range(40):
+        candidate, tests = pair(local_box, "import time; time.sleep(1000)", "import os; os._exit(0)")
+        assert (candidate.ended, tests.ended) == (Ended.DISMISSED, Ended.EXITED)

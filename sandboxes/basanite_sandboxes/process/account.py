@@ -32,7 +32,8 @@ class KilledFromOutside(Exception):
 def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -> Report:
     """The report. Raises SandboxError if the run could not be made, Unsure, KilledFromOutside, Garbled."""
     out_of_memory = watch.out_of_memory()
-    if reply.stage < wire.ISOLATED and not out_of_memory:
+    was_dismissed = watch.stopped is Ended.DISMISSED
+    if reply.stage < wire.ISOLATED and not out_of_memory and not was_dismissed:
         raise SandboxError(f"a run could not be isolated: step {reply.stage}, {os.strerror(reply.error)}")
     if reply.stage > wire.REJECTED:
         raise Garbled(f"a run at stage {reply.stage}")
