@@ -85,7 +85,32 @@ class PythonCalls:
     are wanted even if it left them alone}."""
 
 
-Program = Command | PythonProgram | PythonCalls
+@dataclass(frozen=True, slots=True)
+class PythonObjects:
+    """Import Python source as a module and serve what it defines to the other run of a pair, a PythonTests."""
+
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTests:
+    """Run trusted Python tests of what the other run of a pair, a PythonObjects, defines.
+
+    What is said of the cases comes in `Report.answers`, one JSON line each, in order; guest/tests.py says what.
+    """
+
+    functions: tuple[str, ...]
+    """Names that come from the candidate."""
+    classes: tuple[str, ...]
+    """Likewise, and their instances may be used as data are: with operators, items, lengths."""
+    prelude: bytes
+    cases: tuple[bytes, ...]
+    first: bool = True
+    """Nothing of the candidate has run before: what goes wrong with the tests alone is their own fault."""
+    stop_on_first_failure: bool = False
+
+
+Program = Command | PythonProgram | PythonCalls | PythonObjects | PythonTests
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +134,7 @@ class Report:
     """At most limits.output_bytes."""
     stderr: bytes
     answers: bytes
-    """PythonCalls only: what the process wrote to the answer channel."""
+    """PythonCalls and PythonTests only: what the process wrote to the answer channel."""
     cpu_seconds: float
     wall_seconds: float
     peak_memory_bytes: int

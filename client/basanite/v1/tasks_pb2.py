@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62\x61sanite/v1/tasks.proto\x12\x0b\x62\x61sanite.v1\"\xb9\x01\n\x08\x43odeTask\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\'\n\x05stdio\x18\n \x01(\x0b\x32\x16.basanite.v1.StdioFormH\x00\x12-\n\x08\x66unction\x18\x0b \x01(\x0b\x32\x19.basanite.v1.FunctionFormH\x00\x12+\n\x07program\x18\x0c \x01(\x0b\x32\x18.basanite.v1.ProgramFormH\x00\x42\x06\n\x04\x66orm\"\xba\x01\n\tStdioForm\x12%\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x16.basanite.v1.StdioCase\x12/\n\ncomparison\x18\x02 \x01(\x0b\x32\x1b.basanite.v1.TextComparison\x12\x1d\n\x15stop_on_first_failure\x18\x03 \x01(\x08\x12*\n\x07\x63hecker\x18\x04 \x01(\x0b\x32\x14.basanite.v1.CheckerH\x00\x88\x01\x01\x42\n\n\x08_checker\"\xc9\x01\n\tStdioCase\x12\x0f\n\x05stdin\x18\x01 \x01(\tH\x00\x12\x15\n\x0bstdin_bytes\x18\x02 \x01(\x0cH\x00\x12\x12\n\x08\x65xpected\x18\x03 \x01(\tH\x01\x12\x18\n\x0e\x65xpected_bytes\x18\x04 \x01(\x0cH\x01\x12\x0e\n\x06weight\x18\x05 \x01(\x03\x12\x34\n\ncomparison\x18\x06 \x01(\x0b\x32\x1b.basanite.v1.TextComparisonH\x02\x88\x01\x01\x42\x07\n\x05inputB\x08\n\x06\x61nswerB\r\n\x0b_comparison\"\xd4\x02\n\x0eTextComparison\x12\x32\n\x06policy\x18\x01 \x01(\x0e\x32\".basanite.v1.TextComparison.Policy\x12\x1f\n\x12\x61\x62solute_tolerance\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12relative_tolerance\x18\x03 \x01(\x01H\x01\x88\x01\x01\"\x9d\x01\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOLICY_EXACT\x10\x01\x12\x1e\n\x1aPOLICY_TRAILING_WHITESPACE\x10\x02\x12\x11\n\rPOLICY_TOKENS\x10\x03\x12\x1a\n\x16POLICY_FLOAT_TOLERANCE\x10\x04\x12\x1a\n\x16POLICY_UNORDERED_LINES\x10\x05\x42\x15\n\x13_absolute_toleranceB\x15\n\x13_relative_tolerance\"+\n\x07\x43hecker\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\"\xb5\x01\n\x0c\x46unctionForm\x12\x13\n\x0b\x65ntry_point\x18\x01 \x01(\t\x12(\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x19.basanite.v1.FunctionCase\x12\x30\n\ncomparison\x18\x03 \x01(\x0b\x32\x1c.basanite.v1.ValueComparison\x12\x1d\n\x15stop_on_first_failure\x18\x04 \x01(\x08\x12\x15\n\rfresh_process\x18\x05 \x01(\x08\"\x86\x02\n\x0c\x46unctionCase\x12\x11\n\targuments\x18\x01 \x01(\t\x12\x19\n\x11keyword_arguments\x18\x02 \x01(\t\x12\x12\n\x08\x65xpected\x18\x03 \x01(\tH\x00\x12\x10\n\x06raises\x18\x04 \x01(\tH\x00\x12%\n\x18\x65xpected_arguments_after\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x0e\n\x06weight\x18\x06 \x01(\x03\x12\x35\n\ncomparison\x18\x07 \x01(\x0b\x32\x1c.basanite.v1.ValueComparisonH\x02\x88\x01\x01\x42\x08\n\x06\x61nswerB\x1b\n\x19_expected_arguments_afterB\r\n\x0b_comparison\"\xc5\x02\n\x0fValueComparison\x12\x33\n\x06policy\x18\x01 \x01(\x0e\x32#.basanite.v1.ValueComparison.Policy\x12\x1f\n\x12\x61\x62solute_tolerance\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12relative_tolerance\x18\x03 \x01(\x01H\x01\x88\x01\x01\"\x8c\x01\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOLICY_EQUAL\x10\x01\x12\x11\n\rPOLICY_STRICT\x10\x02\x12\x13\n\x0fPOLICY_SEQUENCE\x10\x03\x12\x1a\n\x16POLICY_FLOAT_TOLERANCE\x10\x04\x12\x14\n\x10POLICY_UNORDERED\x10\x05\x42\x15\n\x13_absolute_toleranceB\x15\n\x13_relative_tolerance\"Q\n\x0bProgramForm\x12\x0f\n\x05stdin\x18\x01 \x01(\tH\x00\x12\x15\n\x0bstdin_bytes\x18\x02 \x01(\x0cH\x00\x12\x11\n\targuments\x18\x03 \x03(\tB\x07\n\x05input\".\n\rExtensionTask\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62\x61sanite/v1/tasks.proto\x12\x0b\x62\x61sanite.v1\"\xed\x01\n\x08\x43odeTask\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\'\n\x05stdio\x18\n \x01(\x0b\x32\x16.basanite.v1.StdioFormH\x00\x12-\n\x08\x66unction\x18\x0b \x01(\x0b\x32\x19.basanite.v1.FunctionFormH\x00\x12+\n\x07program\x18\x0c \x01(\x0b\x32\x18.basanite.v1.ProgramFormH\x00\x12\x32\n\x0bpython_test\x18\r \x01(\x0b\x32\x1b.basanite.v1.PythonTestFormH\x00\x42\x06\n\x04\x66orm\"\xba\x01\n\tStdioForm\x12%\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x16.basanite.v1.StdioCase\x12/\n\ncomparison\x18\x02 \x01(\x0b\x32\x1b.basanite.v1.TextComparison\x12\x1d\n\x15stop_on_first_failure\x18\x03 \x01(\x08\x12*\n\x07\x63hecker\x18\x04 \x01(\x0b\x32\x14.basanite.v1.CheckerH\x00\x88\x01\x01\x42\n\n\x08_checker\"\xc9\x01\n\tStdioCase\x12\x0f\n\x05stdin\x18\x01 \x01(\tH\x00\x12\x15\n\x0bstdin_bytes\x18\x02 \x01(\x0cH\x00\x12\x12\n\x08\x65xpected\x18\x03 \x01(\tH\x01\x12\x18\n\x0e\x65xpected_bytes\x18\x04 \x01(\x0cH\x01\x12\x0e\n\x06weight\x18\x05 \x01(\x03\x12\x34\n\ncomparison\x18\x06 \x01(\x0b\x32\x1b.basanite.v1.TextComparisonH\x02\x88\x01\x01\x42\x07\n\x05inputB\x08\n\x06\x61nswerB\r\n\x0b_comparison\"\xd4\x02\n\x0eTextComparison\x12\x32\n\x06policy\x18\x01 \x01(\x0e\x32\".basanite.v1.TextComparison.Policy\x12\x1f\n\x12\x61\x62solute_tolerance\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12relative_tolerance\x18\x03 \x01(\x01H\x01\x88\x01\x01\"\x9d\x01\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOLICY_EXACT\x10\x01\x12\x1e\n\x1aPOLICY_TRAILING_WHITESPACE\x10\x02\x12\x11\n\rPOLICY_TOKENS\x10\x03\x12\x1a\n\x16POLICY_FLOAT_TOLERANCE\x10\x04\x12\x1a\n\x16POLICY_UNORDERED_LINES\x10\x05\x42\x15\n\x13_absolute_toleranceB\x15\n\x13_relative_tolerance\"+\n\x07\x43hecker\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\"\xb5\x01\n\x0c\x46unctionForm\x12\x13\n\x0b\x65ntry_point\x18\x01 \x01(\t\x12(\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x19.basanite.v1.FunctionCase\x12\x30\n\ncomparison\x18\x03 \x01(\x0b\x32\x1c.basanite.v1.ValueComparison\x12\x1d\n\x15stop_on_first_failure\x18\x04 \x01(\x08\x12\x15\n\rfresh_process\x18\x05 \x01(\x08\"\x86\x02\n\x0c\x46unctionCase\x12\x11\n\targuments\x18\x01 \x01(\t\x12\x19\n\x11keyword_arguments\x18\x02 \x01(\t\x12\x12\n\x08\x65xpected\x18\x03 \x01(\tH\x00\x12\x10\n\x06raises\x18\x04 \x01(\tH\x00\x12%\n\x18\x65xpected_arguments_after\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x0e\n\x06weight\x18\x06 \x01(\x03\x12\x35\n\ncomparison\x18\x07 \x01(\x0b\x32\x1c.basanite.v1.ValueComparisonH\x02\x88\x01\x01\x42\x08\n\x06\x61nswerB\x1b\n\x19_expected_arguments_afterB\r\n\x0b_comparison\"\xc5\x02\n\x0fValueComparison\x12\x33\n\x06policy\x18\x01 \x01(\x0e\x32#.basanite.v1.ValueComparison.Policy\x12\x1f\n\x12\x61\x62solute_tolerance\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12relative_tolerance\x18\x03 \x01(\x01H\x01\x88\x01\x01\"\x8c\x01\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOLICY_EQUAL\x10\x01\x12\x11\n\rPOLICY_STRICT\x10\x02\x12\x13\n\x0fPOLICY_SEQUENCE\x10\x03\x12\x1a\n\x16POLICY_FLOAT_TOLERANCE\x10\x04\x12\x14\n\x10POLICY_UNORDERED\x10\x05\x42\x15\n\x13_absolute_toleranceB\x15\n\x13_relative_tolerance\"\x93\x01\n\x0ePythonTestForm\x12\x14\n\x0c\x65ntry_points\x18\x01 \x03(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\x0f\n\x07prelude\x18\x03 \x01(\t\x12*\n\x05\x63\x61ses\x18\x04 \x03(\x0b\x32\x1b.basanite.v1.PythonTestCase\x12\x1d\n\x15stop_on_first_failure\x18\x05 \x01(\x08\"0\n\x0ePythonTestCase\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x03\"Q\n\x0bProgramForm\x12\x0f\n\x05stdin\x18\x01 \x01(\tH\x00\x12\x15\n\x0bstdin_bytes\x18\x02 \x01(\x0cH\x00\x12\x11\n\targuments\x18\x03 \x03(\tB\x07\n\x05input\".\n\rExtensionTask\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,27 +32,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'basanite.v1.tasks_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CODETASK']._serialized_start=41
-  _globals['_CODETASK']._serialized_end=226
-  _globals['_STDIOFORM']._serialized_start=229
-  _globals['_STDIOFORM']._serialized_end=415
-  _globals['_STDIOCASE']._serialized_start=418
-  _globals['_STDIOCASE']._serialized_end=619
-  _globals['_TEXTCOMPARISON']._serialized_start=622
-  _globals['_TEXTCOMPARISON']._serialized_end=962
-  _globals['_TEXTCOMPARISON_POLICY']._serialized_start=759
-  _globals['_TEXTCOMPARISON_POLICY']._serialized_end=916
-  _globals['_CHECKER']._serialized_start=964
-  _globals['_CHECKER']._serialized_end=1007
-  _globals['_FUNCTIONFORM']._serialized_start=1010
-  _globals['_FUNCTIONFORM']._serialized_end=1191
-  _globals['_FUNCTIONCASE']._serialized_start=1194
-  _globals['_FUNCTIONCASE']._serialized_end=1456
-  _globals['_VALUECOMPARISON']._serialized_start=1459
-  _globals['_VALUECOMPARISON']._serialized_end=1784
-  _globals['_VALUECOMPARISON_POLICY']._serialized_start=1598
-  _globals['_VALUECOMPARISON_POLICY']._serialized_end=1738
-  _globals['_PROGRAMFORM']._serialized_start=1786
-  _globals['_PROGRAMFORM']._serialized_end=1867
-  _globals['_EXTENSIONTASK']._serialized_start=1869
-  _globals['_EXTENSIONTASK']._serialized_end=1915
+  _globals['_CODETASK']._serialized_end=278
+  _globals['_STDIOFORM']._serialized_start=281
+  _globals['_STDIOFORM']._serialized_end=467
+  _globals['_STDIOCASE']._serialized_start=470
+  _globals['_STDIOCASE']._serialized_end=671
+  _globals['_TEXTCOMPARISON']._serialized_start=674
+  _globals['_TEXTCOMPARISON']._serialized_end=1014
+  _globals['_TEXTCOMPARISON_POLICY']._serialized_start=811
+  _globals['_TEXTCOMPARISON_POLICY']._serialized_end=968
+  _globals['_CHECKER']._serialized_start=1016
+  _globals['_CHECKER']._serialized_end=1059
+  _globals['_FUNCTIONFORM']._serialized_start=1062
+  _globals['_FUNCTIONFORM']._serialized_end=1243
+  _globals['_FUNCTIONCASE']._serialized_start=1246
+  _globals['_FUNCTIONCASE']._serialized_end=1508
+  _globals['_VALUECOMPARISON']._serialized_start=1511
+  _globals['_VALUECOMPARISON']._serialized_end=1836
+  _globals['_VALUECOMPARISON_POLICY']._serialized_start=1650
+  _globals['_VALUECOMPARISON_POLICY']._serialized_end=1790
+  _globals['_PYTHONTESTFORM']._serialized_start=1839
+  _globals['_PYTHONTESTFORM']._serialized_end=1986
+  _globals['_PYTHONTESTCASE']._serialized_start=1988
+  _globals['_PYTHONTESTCASE']._serialized_end=2036
+  _globals['_PROGRAMFORM']._serialized_start=2038
+  _globals['_PROGRAMFORM']._serialized_end=2119
+  _globals['_EXTENSIONTASK']._serialized_start=2121
+  _globals['_EXTENSIONTASK']._serialized_end=2167
 # @@protoc_insertion_point(module_scope)

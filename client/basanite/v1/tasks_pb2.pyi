@@ -41,6 +41,7 @@ class CodeTask(google.protobuf.message.Message):
     STDIO_FIELD_NUMBER: builtins.int
     FUNCTION_FIELD_NUMBER: builtins.int
     PROGRAM_FIELD_NUMBER: builtins.int
+    PYTHON_TEST_FIELD_NUMBER: builtins.int
     language: builtins.str
     """"python"."""
     source: builtins.str
@@ -50,9 +51,9 @@ class CodeTask(google.protobuf.message.Message):
     @property
     def function(self) -> global___FunctionForm: ...
     @property
-    def program(self) -> global___ProgramForm:
-        """13 is kept for python_test."""
-
+    def program(self) -> global___ProgramForm: ...
+    @property
+    def python_test(self) -> global___PythonTestForm: ...
     def __init__(
         self,
         *,
@@ -61,10 +62,11 @@ class CodeTask(google.protobuf.message.Message):
         stdio: global___StdioForm | None = ...,
         function: global___FunctionForm | None = ...,
         program: global___ProgramForm | None = ...,
+        python_test: global___PythonTestForm | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["form", b"form", "function", b"function", "program", b"program", "stdio", b"stdio"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["form", b"form", "function", b"function", "language", b"language", "program", b"program", "source", b"source", "stdio", b"stdio"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["stdio", "function", "program"] | None: ...
+    def HasField(self, field_name: typing.Literal["form", b"form", "function", b"function", "program", b"program", "python_test", b"python_test", "stdio", b"stdio"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["form", b"form", "function", b"function", "language", b"language", "program", b"program", "python_test", b"python_test", "source", b"source", "stdio", b"stdio"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["stdio", "function", "program", "python_test"] | None: ...
 
 global___CodeTask = CodeTask
 
@@ -396,6 +398,82 @@ class ValueComparison(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_relative_tolerance", b"_relative_tolerance"]) -> typing.Literal["relative_tolerance"] | None: ...
 
 global___ValueComparison = ValueComparison
+
+@typing.final
+class PythonTestForm(google.protobuf.message.Message):
+    """Trusted Python tests of what the candidate defines, as HumanEval and MBPP have them. They run in a process and a
+    sandbox of their own; the names that come from the candidate stand for it there: what they are called with goes
+    to the candidate's process as data, and what it returns comes back as plain built-ins, to be compared where the
+    candidate cannot reach. Lists, dicts and sets that were passed hold after the call what the candidate left in them.
+    What is no data comes back as a stand-in that equals itself alone, is neither true nor false, and can be called,
+    iterated once, passed on, turned into text, and asked for attributes and methods that data do not have. An exception
+    comes as the most derived built-in class of it; StopIteration, StopAsyncIteration, GeneratorExit, AssertionError and
+    what is no Exception come as an error of none of these classes. Functions that the tests pass are called here;
+    instances of classes of the tests cannot be passed. A task that needs what is not possible is a TASK_FAULT.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENTRY_POINTS_FIELD_NUMBER: builtins.int
+    CLASSES_FIELD_NUMBER: builtins.int
+    PRELUDE_FIELD_NUMBER: builtins.int
+    CASES_FIELD_NUMBER: builtins.int
+    STOP_ON_FIRST_FAILURE_FIELD_NUMBER: builtins.int
+    prelude: builtins.str
+    """Trusted source that runs first, at most 1 MiB: what the prompt defines, say. What it defines under the names of
+    the candidate is replaced.
+    """
+    stop_on_first_failure: builtins.bool
+    @property
+    def entry_points(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Functions that come from the candidate: identifiers, 1 to 100 together with `classes`. Every other name that the
+        tests need must come from the prelude.
+        """
+
+    @property
+    def classes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Classes that come from the candidate. Their instances can be asked whatever data can (length, items, order,
+        arithmetic, truth), and it is the candidate's code that answers; equality is identity nevertheless.
+        """
+
+    @property
+    def cases(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PythonTestCase]:
+        """1 to 10,000, executed in order in one namespace. With the candidate's process, namespace and limits are shared by
+        all; if that process dies, the next cases get a new one, and a namespace in which only the prelude has run.
+        """
+
+    def __init__(
+        self,
+        *,
+        entry_points: collections.abc.Iterable[builtins.str] | None = ...,
+        classes: collections.abc.Iterable[builtins.str] | None = ...,
+        prelude: builtins.str = ...,
+        cases: collections.abc.Iterable[global___PythonTestCase] | None = ...,
+        stop_on_first_failure: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cases", b"cases", "classes", b"classes", "entry_points", b"entry_points", "prelude", b"prelude", "stop_on_first_failure", b"stop_on_first_failure"]) -> None: ...
+
+global___PythonTestForm = PythonTestForm
+
+@typing.final
+class PythonTestCase(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    source: builtins.str
+    """Passes if it runs to its end without an exception. Not empty; all cases together at most 16 MiB."""
+    weight: builtins.int
+    """1 to 10^6; 0 (unset) is 1."""
+    def __init__(
+        self,
+        *,
+        source: builtins.str = ...,
+        weight: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["source", b"source", "weight", b"weight"]) -> None: ...
+
+global___PythonTestCase = PythonTestCase
 
 @typing.final
 class ProgramForm(google.protobuf.message.Message):

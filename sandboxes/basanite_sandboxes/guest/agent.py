@@ -134,6 +134,11 @@ def main():
         "landlock",
         "values",
         "wire",
+        "graph",
+        "objects",
+        "proxies",
+        "tests",
+        "faults",
     ):  # names that a candidate's own files may have
         sys.modules.pop(name, None)
     shed_capabilities(runner.KEEPS)

@@ -16,6 +16,8 @@ import sys
 import threading
 import types
 
+import objects
+import tests
 import values
 from wire import ANSWERS_FD
 
@@ -34,12 +36,16 @@ def prepare(fd, length):
         at += size
     if head["form"] == "exec":
         return Executable(files, head["argv"]), None
+    if head["form"] == "tests":
+        return Tests(head, rest), None
     source = rest[: head["source"]]
     code, wrong = compile_source(source)
     if wrong:
         return None, wrong
     if head["form"] == "main":
         return MainProgram(files, code, head["arguments"]), None
+    if head["form"] == "objects":
+        return Objects(files, code, "main", []), None
     return Calls(files, code, head["entry"], rest[head["source"] :][: head["calls"]]), None
 
 
@@ -287,6 +293,49 @@ def answer(module, entry, call):
     except BaseException:
         reply["after"] = None
     return reply
+
+
+class Objects(PythonCode):
+    """Import the code as a module and let the tests, in another sandbox, use what it defines."""
+
+    def hand_over(self):
+        os._exit(self.run())
+
+    def run(self):
+        server = objects.Server(self.module)
+        try:
+            self.enter()
+            exec(self.code, self.namespace)
+        except SystemExit as error:
+            server.failed_to_start(error)
+            return finish(self.namespace, exit_status(error))
+        except BaseException as error:
+            show(error)
+            server.failed_to_start(error)
+            return finish(self.namespace, 1)
+        server.serve()
+        flush(sys.stdout, 0)
+        flush(sys.stderr, 0)
+        return 0
+
+
+class Tests(Prepared):
+    """Trusted tests of what an Objects serves."""
+
+    def __init__(self, head, text):
+        super().__init__([])
+        self.head = head
+        ends = list(itertools.accumulate(head["cases"], initial=head["source"]))
+        self.prelude = text[: head["source"]]
+        self.cases = [text[first:last] for first, last in itertools.pairwise(ends)]
+
+    def hand_over(self):
+        status = 1
+        try:
+            tests.run(self.head, self.prelude, self.cases)
+            status = 0
+        finally:
+            os._exit(status)
 
 
 # An answer has a limit, and escapes double the length of most text.

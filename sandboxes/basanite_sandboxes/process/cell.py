@@ -25,6 +25,7 @@ from basanite_sandboxes.spec import (
     Limits,
     Program,
     PythonCalls,
+    PythonTests,
     Rejection,
     Report,
     SandboxError,
@@ -40,7 +41,7 @@ MOST_UNREAD = 2
 """Replies that may wait: OPEN has two."""
 AGENT_BYTES = 16 << 20
 """What RLIMIT_DATA counts of the agent in each run."""
-ANSWERING = (PythonCalls,)
+ANSWERING = (PythonCalls, PythonTests)
 """Programs that answer on a descriptor of its own."""
 
 

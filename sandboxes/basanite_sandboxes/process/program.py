@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from basanite_sandboxes.spec import Command, Program, PythonCalls
+from basanite_sandboxes.spec import (
+    Command,
+    Program,
+    PythonCalls,
+    PythonObjects,
+    PythonTests,
+)
 
 # A program that could look for its own file finds one; the others save a tenth of a run.
 _NAMES_OF_ITSELF = (
@@ -21,12 +27,26 @@ def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
     if isinstance(program, Command):
         head = {"form": "exec", "argv": program.argv, "source": 0}
         parts = []
+    elif isinstance(program, PythonTests):
+        head = {
+            "form": "tests",
+            "functions": program.functions,
+            "classes": program.classes,
+            "first": program.first,
+            "stop": program.stop_on_first_failure,
+            "source": len(program.prelude),
+            "cases": [len(case) for case in program.cases],
+        }
+        parts = [program.prelude, *program.cases]
     else:
         if any(word in program.source for word in _NAMES_OF_ITSELF):
             files = {**files, "main.py": program.source}
         if isinstance(program, PythonCalls):
             head = {"form": "calls", "entry": program.entry_point, "calls": len(program.calls)}
             parts = [program.source, program.calls]
+        elif isinstance(program, PythonObjects):
+            head = {"form": "objects"}
+            parts = [program.source]
         else:
             head = {"form": "main", "arguments": program.arguments}
             parts = [program.source]

@@ -12,7 +12,10 @@ from pathlib import Path
 from basanite_sandboxes.process.python import Interpreter
 
 GUEST = Path(__file__).parent.parent / "guest"
-GUEST_FILES = ("agent.py", "runner.py", "fallback.py", "program.py", "values.py", "wire.py")
+GUEST_FILES = (
+    *("agent.py", "runner.py", "fallback.py", "wire.py", "program.py", "values.py"),
+    *("graph.py", "objects.py", "proxies.py", "faults.py", "tests.py"),
+)
 PASSWD = b"root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 ENVIRONMENT = {

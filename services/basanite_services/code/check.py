@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from basanite import values
@@ -12,6 +14,8 @@ from basanite_services.chassis.verifier import InvalidItem
 
 MAX_SOURCE_BYTES = 1 << 20
 MAX_CASES = 10_000
+MAX_TESTS_BYTES = 16 << 20
+MAX_ENTRY_POINTS = 100
 MAX_WEIGHT = 1_000_000
 MAX_ARGUMENTS, MAX_ARGUMENT_BYTES = 1_000, 128 << 10
 DEFAULT_TOLERANCE = 1e-6
@@ -63,6 +67,28 @@ def tolerances(comparison: Comparison) -> tuple[float, float]:
 def check_entry_point(path: str, entry_point: str) -> None:
     if not _ENTRY_POINT.fullmatch(entry_point):
         raise InvalidItem(path, 'must be the name of a function, or "Class.method"')
+
+
+def check_names_from_candidate(path: str, functions: Sequence[str], classes: Sequence[str]) -> None:
+    names = [*functions, *classes]
+    if not 1 <= len(names) <= MAX_ENTRY_POINTS:
+        raise InvalidItem(f"{path}.entry_points", f"must be 1 to {MAX_ENTRY_POINTS} names, with those of classes")
+    for field, given in (("entry_points", functions), ("classes", classes)):
+        for number, name in enumerate(given):
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise InvalidItem(f"{path}.{field}[{number}]", "must be an identifier")
+    if len(set(names)) < len(names):
+        raise InvalidItem(f"{path}.entry_points", "must not name anything twice, nor what classes names")
+
+
+def check_tests(path: str, prelude: str, sources: Sequence[str]) -> None:
+    if len(prelude.encode()) > MAX_SOURCE_BYTES:
+        raise InvalidItem(f"{path}.prelude", f"must be at most {MAX_SOURCE_BYTES} bytes")
+    for number, source in enumerate(sources):
+        if not source.strip():
+            raise InvalidItem(f"{path}.cases[{number}].source", "must not be empty")
+    if sum(len(source.encode()) for source in sources) > MAX_TESTS_BYTES:
+        raise InvalidItem(f"{path}.cases", f"must be at most {MAX_TESTS_BYTES} bytes together")
 
 
 def check_exception_name(path: str, name: str) -> None:

@@ -15,9 +15,13 @@ from basanite_sandboxes.spec import Ended, PythonCalls, Report, Sandbox
 from basanite_services.chassis.verifier import Context, InvalidItem
 from basanite_services.code import check
 from basanite_services.code.outcome import (
+    OVER_LIMIT,
+    SPENT,
+    cut_after_failure,
     diagnostics_of,
     not_run,
     outcome_of,
+    sendable,
     shown,
     usage_of,
     verdict_of,
@@ -41,9 +45,6 @@ _EXCEPTIONS = {
 """Built-in exceptions and their bases."""
 _CLASS_NAMES = {name: getattr(builtins, name).__name__ for name in _EXCEPTIONS}
 """IOError is another name of OSError: an exception only knows the latter."""
-_OVER_LIMIT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.MEMORY_LIMIT, Ended.OUTPUT_LIMIT)
-_SPENT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.STARVED)
-"""Time limits hold for all cases of a process together: after them there is nothing left for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +92,12 @@ async def judge_function(source: bytes, form: tasks_pb2.FunctionForm, context: C
             results += batch
             if not diagnostics:
                 diagnostics = diagnostics_of(report)
-            if form.stop_on_first_failure and _cut_after_failure(results):
+            if form.stop_on_first_failure and cut_after_failure(results):
                 break
-            if report.ended in _SPENT and not form.fresh_process:
+            if report.ended in SPENT and not form.fresh_process:
                 break
     results += [not_run(case.weight) for case in cases[len(results) :]]
     return verdict_of(results, diagnostics)
-
-
-def _cut_after_failure(results: list[CaseResult]) -> bool:
-    """Forget what came after the first case that did not pass. -> whether there was one"""
-    for number, result in enumerate(results, 1):
-        if result.outcome != result_pb2.OUTCOME_PASSED:
-            del results[number:]
-            return True
-    return False
 
 
 async def _process(
@@ -131,7 +123,7 @@ async def _process(
         never_starts = not results and report.ended is not Ended.CELL_LOST and _fails_at_import(report)
         for case in cases[len(results) :] if never_starts else cases[len(results) : len(results) + 1]:
             results.append(_ended(case, outcome, report, context))
-    elif report.ended in _OVER_LIMIT:
+    elif report.ended in OVER_LIMIT:
         # It answered in the moment before it was stopped: chance must not decide.
         results[-1] = _ended(cases[-1], outcome_of(report), report, context)
     results[0].usage.CopyFrom(usage_of(report))
@@ -203,7 +195,7 @@ def _judge(case: _Case, answer: dict[str, Any] | None, room: _Shown) -> CaseResu
             return result
     else:
         said = answer.get("opaque") or answer.get("missing")
-        result.message = _sendable(said[:300]) if isinstance(said, str) else "no answer"
+        result.message = sendable(said[:300]) if isinstance(said, str) else "no answer"
         return result
     if case.after is not None and (after is None or not equal(after, case.after, case.comparison)):
         result.message = "the arguments are wrong after the call"
@@ -225,8 +217,8 @@ def _put_raised(result: CaseResult, raised: Any) -> list[str]:
     ):
         result.raised.SetInParent()
         return []
-    kinds = [_sendable(name[:200]) for name in raised["types"][:50] if isinstance(name, str)]
-    result.raised.CopyFrom(RaisedException(types=kinds, message=_sendable(raised["message"][:1000])))
+    kinds = [sendable(name[:200]) for name in raised["types"][:50] if isinstance(name, str)]
+    result.raised.CopyFrom(RaisedException(types=kinds, message=sendable(raised["message"][:1000])))
     return kinds
 
 
@@ -235,11 +227,6 @@ def _is_raised(expected: str, kinds: list[str]) -> bool:
     known = _EXCEPTIONS.keys() & kinds
     inherited = {base for name in known for base in _EXCEPTIONS[name]}
     return expected in kinds and len(known - inherited) <= MAX_KINDS
-
-
-def _sendable(text: str) -> str:
-    """Without the lone surrogates that a message cannot carry."""
-    return text.encode(errors="replace").decode()
 
 
 def _check(form: tasks_pb2.FunctionForm) -> list[_Case]:

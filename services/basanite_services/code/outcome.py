@@ -14,6 +14,9 @@ from basanite_services.chassis.verifier import Overloaded
 SHOWN_BYTES = 64 << 10
 """How much of each output travels in a result."""
 SCORE_POLICY = "weighted_fraction"
+OVER_LIMIT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.MEMORY_LIMIT, Ended.OUTPUT_LIMIT)
+SPENT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.STARVED)
+"""Time limits hold for all cases of a process together: after them there is nothing left for the next."""
 
 _LIMITS = {
     Ended.CPU_LIMIT: result_pb2.OUTCOME_TIME_LIMIT,
@@ -160,3 +163,17 @@ def verdict_of(cases: Sequence[CaseResult], diagnostics: Sequence[Diagnostic]) -
 
 def not_run(weight: int) -> CaseResult:
     return CaseResult(outcome=result_pb2.OUTCOME_NOT_RUN, weight=weight)
+
+
+def cut_after_failure(results: list[CaseResult]) -> bool:
+    """Forget what came after the first case that did not pass. -> whether there was one"""
+    for number, result in enumerate(results, 1):
+        if result.outcome != result_pb2.OUTCOME_PASSED:
+            del results[number:]
+            return True
+    return False
+
+
+def sendable(text: str) -> str:
+    """Without the lone surrogates that a message cannot carry."""
+    return text.encode(errors="replace").decode()

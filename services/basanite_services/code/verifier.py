@@ -10,12 +10,13 @@ from basanite_services.chassis.verifier import Context, InvalidItem, Verifier
 from basanite_services.code.check import check_candidate
 from basanite_services.code.function import judge_function
 from basanite_services.code.program import run_program
+from basanite_services.code.python_test import judge_python_test
 from basanite_services.code.stdio import judge_stdio
 
 
 class CodeVerifier(Verifier[tasks_pb2.CodeTask]):
     kind: ClassVar[str] = "code"
-    forms: ClassVar[tuple[str, ...]] = ("stdio", "function", "program")
+    forms: ClassVar[tuple[str, ...]] = ("stdio", "function", "python_test", "program")
     languages: ClassVar[tuple[str, ...]] = ("python",)
     default_limits: ClassVar[Limits] = Limits()
     max_limits: ClassVar[Limits] = Limits(
@@ -39,7 +40,9 @@ class CodeVerifier(Verifier[tasks_pb2.CodeTask]):
                 return await judge_stdio(task.source.encode(), task.stdio, context)
             case "function":
                 return await judge_function(task.source.encode(), task.function, context)
+            case "python_test":
+                return await judge_python_test(task.source.encode(), task.python_test, context)
             case "program":
                 return await run_program(task.source.encode(), task.program, context)
             case _:
-                raise InvalidItem("code.form", "must be set: stdio, function or program")
+                raise InvalidItem("code.form", "must be set: stdio, function, python_test or program")

@@ -114,6 +114,19 @@ def program(source: str, *arguments: str, **form: Any) -> tasks_pb2.CodeTask:
     )
 
 
+def python_test(source: str, entry: str | list[str], *cases: str, **form: Any) -> tasks_pb2.CodeTask:
+    """A python_test task; a case is its source."""
+    return tasks_pb2.CodeTask(
+        language="python",
+        source=source,
+        python_test=tasks_pb2.PythonTestForm(
+            entry_points=[entry] if isinstance(entry, str) else entry,
+            cases=[tasks_pb2.PythonTestCase(source=case) for case in cases],
+            **form,
+        ),
+    )
+
+
 def name_of(outcome: int) -> str:
     return result_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
 
