@@ -21,8 +21,11 @@ from basanite._tasks import (
     Item,
     Limits,
     ProgramTask,
+    PythonTestCase,
+    PythonTestTask,
     StdioCase,
     StdioTask,
+    Task,
 )
 from basanite.v1 import result_pb2, tasks_pb2, verifier_pb2
 
@@ -79,6 +82,8 @@ def _item_to_proto(item: Item, assurance: Assurance) -> verifier_pb2.Item:
         _put_stdio(task, _code(task, proto).stdio)
     elif isinstance(task, FunctionTask):
         _put_function(task, _code(task, proto).function)
+    elif isinstance(task, PythonTestTask):
+        _put_python_test(task, _code(task, proto).python_test)
     elif isinstance(task, ProgramTask):
         _put_program(task, _code(task, proto).program)
     elif isinstance(task, ExtensionTask):
@@ -87,7 +92,9 @@ def _item_to_proto(item: Item, assurance: Assurance) -> verifier_pb2.Item:
             raise ItemFormatError("extension.payload", "must be bytes")
         proto.extension.payload = task.payload
     else:
-        raise ItemFormatError("task", "must be a StdioTask, FunctionTask, ProgramTask or ExtensionTask")
+        raise ItemFormatError(
+            "task", "must be a StdioTask, FunctionTask, PythonTestTask, ProgramTask or ExtensionTask"
+        )
     return proto
 
 
@@ -120,7 +127,9 @@ def _put_limits(limits: Limits, proto: verifier_pb2.Limits) -> None:
                 raise ItemFormatError(f"limits.{name}", f"must be a {wanted}") from error
 
 
-def _code(task: StdioTask | FunctionTask | ProgramTask, proto: verifier_pb2.Item) -> tasks_pb2.CodeTask:
+def _code(
+    task: StdioTask | FunctionTask | PythonTestTask | ProgramTask, proto: verifier_pb2.Item
+) -> tasks_pb2.CodeTask:
     code = proto.code
     code.language = _text(task.language, "code.language")
     code.source = _source(task.source, "code.source")
@@ -236,6 +245,25 @@ def _value(value: object, field: str) -> str:
         raise ItemFormatError(field, f"must be a value that tagged JSON can carry: {error}") from error
 
 
+def _put_python_test(task: PythonTestTask, proto: tasks_pb2.PythonTestForm) -> None:
+    for name in ("entry_points", "classes"):
+        given = getattr(task, name)
+        if isinstance(given, str):
+            raise ItemFormatError(f"code.python_test.{name}", "must be a list of names, not one str")
+        for index, each in enumerate(given):
+            getattr(proto, name).append(_text(each, f"code.python_test.{name}[{index}]"))
+    proto.prelude = _source(task.prelude, "code.python_test.prelude")
+    proto.stop_on_first_failure = task.stop_on_first_failure
+    for index, case in enumerate(task.cases):
+        field = f"code.python_test.cases[{index}]"
+        if not isinstance(case, PythonTestCase):
+            raise ItemFormatError(field, "must be a PythonTestCase")
+        proto.cases.add(
+            source=_text(case.source, f"{field}.source"), weight=_weight(case.weight, f"{field}.weight")
+        )
+    proto.SetInParent()
+
+
 def _put_program(task: ProgramTask, proto: tasks_pb2.ProgramForm) -> None:
     if isinstance(task.stdin, bytes):
         proto.stdin_bytes = task.stdin
@@ -280,7 +308,7 @@ def limits_from_proto(proto: verifier_pb2.Limits) -> Limits:
     )
 
 
-def _task_from_proto(proto: verifier_pb2.Item) -> StdioTask | FunctionTask | ProgramTask | ExtensionTask:
+def _task_from_proto(proto: verifier_pb2.Item) -> Task:
     which = proto.WhichOneof("task")
     if which is None:
         raise ItemFormatError("task", "must be set, by the name of its kind")
@@ -295,11 +323,13 @@ def _task_from_proto(proto: verifier_pb2.Item) -> StdioTask | FunctionTask | Pro
         return _stdio_from_proto(code, code.stdio)
     if form == "function":
         return _function_from_proto(code, code.function)
+    if form == "python_test":
+        return _python_test_from_proto(code, code.python_test)
     if form == "program":
         program = code.program
         stdin = program.stdin_bytes if program.WhichOneof("input") == "stdin_bytes" else program.stdin
         return ProgramTask(code.source, stdin, tuple(program.arguments), code.language)
-    raise ItemFormatError("code.form", "must be stdio, function or program")
+    raise ItemFormatError("code.form", "must be stdio, function, python_test or program")
 
 
 def _stdio_from_proto(code: tasks_pb2.CodeTask, proto: tasks_pb2.StdioForm) -> StdioTask:
@@ -354,6 +384,18 @@ def _function_case_from_proto(case: tasks_pb2.FunctionCase, field: str) -> Funct
         else None,
         weight=case.weight or 1,
         comparison=_comparison_or_none(case, _VALUE_POLICY_NAMES, f"{field}.comparison"),
+    )
+
+
+def _python_test_from_proto(code: tasks_pb2.CodeTask, proto: tasks_pb2.PythonTestForm) -> PythonTestTask:
+    return PythonTestTask(
+        source=code.source,
+        cases=tuple(PythonTestCase(case.source, case.weight or 1) for case in proto.cases),
+        entry_points=tuple(proto.entry_points),
+        classes=tuple(proto.classes),
+        prelude=proto.prelude,
+        stop_on_first_failure=proto.stop_on_first_failure,
+        language=code.language,
     )
 
 

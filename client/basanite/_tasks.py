@@ -126,6 +126,39 @@ class FunctionTask:
 
 
 @dataclass(frozen=True, slots=True)
+class PythonTestCase:
+    """Some of the tests."""
+
+    source: str
+    """Trusted; passes if it runs to its end without an exception."""
+    weight: int = 1
+    """1 to 10^6."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTestTask:
+    """Trusted Python tests of what the candidate defines, as HumanEval and MBPP have them.
+
+    They run in a process of their own. What the candidate defines is called there by its name, and answers from the
+    candidate's process with data; see docs/python-tests.md for what tests can do.
+    """
+
+    source: str
+    """The candidate's text."""
+    cases: Sequence[PythonTestCase]
+    """1 to 10,000, executed in order in one namespace."""
+    entry_points: Sequence[str] = ()
+    """Names of the functions that come from the candidate; 1 to 100 with those of classes."""
+    classes: Sequence[str] = ()
+    """Names of the classes that come from the candidate."""
+    prelude: str = ""
+    """Trusted; runs first and defines every other name that the tests need: the prompt's helpers, imports."""
+    stop_on_first_failure: bool = False
+    """Cases after the first that does not pass are NOT_RUN."""
+    language: str = "python"
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramTask:
     """A program that is run and reported, not judged. Its verdict has no score."""
 
@@ -145,7 +178,7 @@ class ExtensionTask:
     payload: bytes = b""
 
 
-Task: TypeAlias = StdioTask | FunctionTask | ProgramTask | ExtensionTask
+Task: TypeAlias = StdioTask | FunctionTask | PythonTestTask | ProgramTask | ExtensionTask
 
 
 @dataclass(frozen=True, slots=True)

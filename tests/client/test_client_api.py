@@ -33,6 +33,8 @@ TASKS = {
     "Item",
     "Limits",
     "ProgramTask",
+    "PythonTestCase",
+    "PythonTestTask",
     "StdioCase",
     "StdioTask",
 }

@@ -27,6 +27,8 @@ from basanite import (
     Part,
     PartState,
     ProgramTask,
+    PythonTestCase,
+    PythonTestTask,
     RaisedException,
     Result,
     ResultHasNoScore,
@@ -72,6 +74,17 @@ ITEMS = [
             fresh_process=True,
         )
     ),
+    Item(
+        PythonTestTask(
+            "def f(x): return x",
+            (PythonTestCase("assert f(1) == 1"), PythonTestCase("assert g('é') == 1", 7)),
+            ("f", "g"),
+            ("C",),
+            "import math",
+            stop_on_first_failure=True,
+        )
+    ),
+    Item(PythonTestTask("def f(x): return x", (PythonTestCase("assert f(1) == 1"),), ("f",))),
     Item(ProgramTask("import sys", b"\x00", ("-v", "x"))),
     Item(ProgramTask("import sys", "in")),
     Item(ExtensionTask("example.org/sql", b"select 1")),

@@ -37,7 +37,10 @@ def find_undefined(texts, namespace):
         collect_names(_symtable.symtable(text, "tests", "exec"), number, used, bound)
     for name, number in used.items():
         if name not in bound:
-            return number, f"uses {name}, which nothing defines: define it in the prelude, or name it in entry_points"
+            return (
+                number,
+                f"uses {name}, which nothing defines: define it in the prelude, or name it in entry_points",
+            )
     return None
 
 
@@ -93,7 +96,9 @@ def find_class_use(tree, entry_points):
             what = "raises it" if is_entry(made) else ""
         elif isinstance(node, _ast.Call) and node.args and is_entry(node.args[0]):
             name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
-            what = "expects it to be raised" if name in ("raises", "assertRaises", "assertRaisesRegex") else ""
+            what = (
+                "expects it to be raised" if name in ("raises", "assertRaises", "assertRaisesRegex") else ""
+            )
         if what:
             return f"line {node.lineno} {what}: a class that the candidate defines cannot be used so"
     return None
@@ -103,7 +108,17 @@ def find_class_use(tree, entry_points):
 
 _ALWAYS = (
     *(_ast.Module, _ast.FunctionDef, _ast.Assert, _ast.Expr, _ast.Assign, _ast.AnnAssign, _ast.AugAssign),
-    *(_ast.Return, _ast.Call, _ast.keyword, _ast.BinOp, _ast.UnaryOp, _ast.Tuple, _ast.List, _ast.Set, _ast.Dict),
+    *(
+        _ast.Return,
+        _ast.Call,
+        _ast.keyword,
+        _ast.BinOp,
+        _ast.UnaryOp,
+        _ast.Tuple,
+        _ast.List,
+        _ast.Set,
+        _ast.Dict,
+    ),
     *(_ast.Starred, _ast.Subscript, _ast.Attribute, _ast.JoinedStr, _ast.FormattedValue, _ast.NamedExpr),
 )
 """What is evaluated whole, in order, with no choice."""
@@ -124,7 +139,11 @@ def is_unavoidable(error, sources):
             return False
         reached = True
         frame = frame.tb_next
-        while frame is not None and frame.tb_frame.f_code.co_filename not in sources and any_left(frame, sources):
+        while (
+            frame is not None
+            and frame.tb_frame.f_code.co_filename not in sources
+            and any_left(frame, sources)
+        ):
             return False  # called by somebody else, who may choose
     return reached
 

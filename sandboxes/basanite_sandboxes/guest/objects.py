@@ -46,15 +46,40 @@ def _call_method(target, name, /, *arguments, **keywords):
 
 
 OPERATIONS = {
-    **{"call": _call, "method": _call_method, "getattr": getattr, "setattr": setattr, "delattr": delattr},
-    **{"getitem": operator.getitem, "setitem": operator.setitem, "delitem": operator.delitem},
-    **{"len": len, "iter": iter, "next": next, "in": operator.contains, "bool": bool},
-    **{"isinstance": isinstance, "issubclass": issubclass},
-    **{"str": str, "repr": repr, "format": format, "copy": copy.copy, "deepcopy": copy.deepcopy},
-    **{"int": int, "float": float, "complex": complex, "index": operator.index, "round": round},
-    **{"trunc": math.trunc, "floor": math.floor, "ceil": math.ceil, "divmod": divmod},
+    "call": _call,
+    "method": _call_method,
+    "getattr": getattr,
+    "setattr": setattr,
+    "delattr": delattr,
+    "getitem": operator.getitem,
+    "setitem": operator.setitem,
+    "delitem": operator.delitem,
+    "len": len,
+    "iter": iter,
+    "next": next,
+    "in": operator.contains,
+    "bool": bool,
+    "isinstance": isinstance,
+    "issubclass": issubclass,
+    "str": str,
+    "repr": repr,
+    "format": format,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "int": int,
+    "float": float,
+    "complex": complex,
+    "index": operator.index,
+    "round": round,
+    "trunc": math.trunc,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "divmod": divmod,
     **{name: getattr(operator, name) for name in ("neg", "pos", "invert", "abs", "lt", "le", "gt", "ge")},
-    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod")},
+    **{
+        name: getattr(operator, name)
+        for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod")
+    },
     **{name: getattr(operator, name) for name in ("pow", "lshift", "rshift", "and_", "or_", "xor")},
 }
 
@@ -206,7 +231,9 @@ class Server:
         except BaseException:
             text = ""
         try:
-            arguments = [writer.put(argument) for argument in BaseException.args.__get__(error)] if writer else []
+            arguments = (
+                [writer.put(argument) for argument in BaseException.args.__get__(error)] if writer else []
+            )
         except BaseException:
             arguments = []
         return [name, [str(kind.__name__) for kind in kinds][:50], text, arguments]

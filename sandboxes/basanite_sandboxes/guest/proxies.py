@@ -283,7 +283,9 @@ class Channel:
             raise
         except Exception as error:
             self._thrown.append(error)
-            name = next(kind.__name__ for kind in type(error).__mro__ if vars(builtins).get(kind.__name__) is kind)
+            name = next(
+                kind.__name__ for kind in type(error).__mro__ if vars(builtins).get(kind.__name__) is kind
+            )
             number = len(self._thrown) - 1
             return self._send("thrown", [], [str(error)[:MAX_TEXT]], {}, [name, number])
         return self._send("returned", writer.nodes, items, {}, None)
@@ -337,7 +339,7 @@ class Remote:
     whole is an error as well.
     """
 
-    __slots__ = ("__iterated", "__node", "__whole", "__channel")
+    __slots__ = ("__channel", "__iterated", "__node", "__whole")
 
     def __init__(self, channel, node, whole):
         for name, value in (("channel", channel), ("node", node), ("whole", whole), ("iterated", False)):
@@ -365,7 +367,9 @@ class Remote:
         if name[:2] == "__" and name not in _SPECIAL:
             raise AttributeError(f"objects of the candidate give no {name} here")
         if not self.__whole and name in NAMES_OF_DATA:
-            raise AttributeError(f"an object of the candidate that is no data has no {name} here; see classes")
+            raise AttributeError(
+                f"an object of the candidate that is no data has no {name} here; see classes"
+            )
         kind, value = self.__channel.ask_for("method", "getattr", (self, name))
         return Method(self, name) if kind == "method" else value
 
@@ -425,7 +429,9 @@ class Remote:
     def __asked(self, operation, *operands):
         """What comes of an operation that data have, too."""
         if not any(isinstance(operand, Remote) and operand.__whole for operand in operands):
-            raise TypeError(f"an object of the candidate that is no data has no {operation} here; see classes")
+            raise TypeError(
+                f"an object of the candidate that is no data has no {operation} here; see classes"
+            )
         return self.__channel.ask(operation, *operands)
 
 
@@ -477,9 +483,34 @@ def _define():
 
     for name in ("len", "getitem", "setitem", "delitem", "lt", "le", "gt", "ge"):
         setattr(Remote, f"__{name}__", unary(name))
-    for name in ("neg", "pos", "invert", "abs", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil"):
+    for name in (
+        "neg",
+        "pos",
+        "invert",
+        "abs",
+        "int",
+        "float",
+        "complex",
+        "index",
+        "round",
+        "trunc",
+        "floor",
+        "ceil",
+    ):
         setattr(Remote, f"__{name}__", unary(name))
-    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift"):
+    for name in (
+        "add",
+        "sub",
+        "mul",
+        "matmul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "divmod",
+        "pow",
+        "lshift",
+        "rshift",
+    ):
         setattr(Remote, f"__{name}__", unary(name))
         setattr(Remote, f"__r{name}__", reflected(name))
     for name in ("and", "or", "xor"):

@@ -57,7 +57,7 @@ class Run:
     def __init__(self, channel, namespace, head):
         self.channel = channel
         self.namespace = namespace
-        self.entry_points = {name: False for name in head["functions"]} | {name: True for name in head["classes"]}
+        self.entry_points = dict.fromkeys(head["functions"], False) | dict.fromkeys(head["classes"], True)
         self.first = head["first"]
         """No candidate was asked anything before: what goes wrong now is the task's fault."""
         self.sources = {}
@@ -119,7 +119,8 @@ class Run:
         if type(error) is proxies.Cannot:
             return {**said, "error": "Cannot", "text": str(error)[:MAX_TEXT]}
         said["error"] = next(
-            (kind.__name__ for kind in type(error).__mro__ if vars(builtins).get(kind.__name__) is kind), "Exception"
+            (kind.__name__ for kind in type(error).__mro__ if vars(builtins).get(kind.__name__) is kind),
+            "Exception",
         )
         _, kinds, text = self.channel.raised.get(id(error), (None, None, None))
         if kinds is not None:

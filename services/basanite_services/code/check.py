@@ -72,7 +72,9 @@ def check_entry_point(path: str, entry_point: str) -> None:
 def check_names_from_candidate(path: str, functions: Sequence[str], classes: Sequence[str]) -> None:
     names = [*functions, *classes]
     if not 1 <= len(names) <= MAX_ENTRY_POINTS:
-        raise InvalidItem(f"{path}.entry_points", f"must be 1 to {MAX_ENTRY_POINTS} names, with those of classes")
+        raise InvalidItem(
+            f"{path}.entry_points", f"must be 1 to {MAX_ENTRY_POINTS} names, with those of classes"
+        )
     for field, given in (("entry_points", functions), ("classes", classes)):
         for number, name in enumerate(given):
             if not name.isidentifier() or keyword.iskeyword(name):

@@ -37,7 +37,9 @@ PATH = "code.python_test"
 class _Pair:
     """What came of one pair of processes, of candidate and tests, over some of the cases."""
 
-    def __init__(self, first: int, weights: Sequence[int], candidate: Report, tests: Report, limits: Limits) -> None:
+    def __init__(
+        self, first: int, weights: Sequence[int], candidate: Report, tests: Report, limits: Limits
+    ) -> None:
         self._first = first
         self._weights = weights
         self._candidate = candidate
