@@ -59,6 +59,7 @@ _CHEATS = {
             __ne__ = __lt__ = __gt__ = __le__ = __ge__ = lambda self, other: False
             __hash__ = None
             __bool__ = lambda self: True
+            __iter__ = lambda self: iter(())
             __getattr__ = lambda self, name: self
             __call__ = __getitem__ = __sub__ = __rsub__ = __abs__ = __round__ = lambda self, *_: self
         def {entry}(*_):

@@ -127,39 +127,26 @@ _ALWAYS = (
 def is_unavoidable(error, sources):
     """Whether every candidate that is not wrong before comes to the line that raised the error. `sources`: file name
     of the code -> source."""
-    frame = error.__traceback__
-    reached = False
-    while frame is not None:
-        code = frame.tb_frame.f_code
-        source = sources.get(code.co_filename)
-        if source is None:
-            return reached  # from here on it is our own code, or, before any of the tests' own, the caller's
-        positions = list(code.co_positions())[frame.tb_lasti // 2]
-        if not is_straight(tree_of(source.decode()), positions):
-            return False
-        reached = True
-        frame = frame.tb_next
-        while (
-            frame is not None
-            and frame.tb_frame.f_code.co_filename not in sources
-            and any_left(frame, sources)
-        ):
-            return False  # called by somebody else, who may choose
-    return reached
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    ours = [number for number, frame in enumerate(frames) if frame.tb_frame.f_code.co_filename in sources]
+    if not ours or ours != list(range(ours[0], ours[-1] + 1)):
+        return False  # some of it was called by somebody else, who may choose
+    return all(is_straight(*place_of(frames[number], sources)) for number in ours)
 
 
-def any_left(frame, sources):
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename in sources:
-            return True
-        frame = frame.tb_next
-    return False
+def place_of(frame, sources):
+    """-> (tree of the source, place of the expression that the frame was at)"""
+    code = frame.tb_frame.f_code
+    line, end_line, column, end_column = list(code.co_positions())[frame.tb_lasti // 2]
+    return tree_of(sources[code.co_filename].decode()), ((line, column), (end_line, end_column))
 
 
-def is_straight(tree, positions):
+def is_straight(tree, wanted):
     """Whether the expression at that place is evaluated whatever comes of those before it."""
-    line, end_line, column, end_column = positions
-    node, wanted = tree, ((line, column), (end_line, end_column))
+    node = tree
     while True:
         if not is_always(node, wanted):
             return False

@@ -10,6 +10,7 @@ reads: `read` returns plain objects or raises Malformed.
 """
 
 import collections
+import functools
 import json
 import sys
 
@@ -106,6 +107,9 @@ class Writer:
         if kind is str:
             return self.add(value, ["u", value.encode("utf-8", "surrogatepass").hex()])
         code = _CODES.get(kind)
+        if code is None and issubclass(kind, tuple) and (fields := fields_of(kind)):
+            parts = [self.put(part, depth + 1) for part in tuple.__iter__(value)]
+            return self.add(value, ["N", kind.__name__, ",".join(fields), *parts])
         if code is None and not self.exact:
             code, value = base(value, kind)
             if code == "":
@@ -188,6 +192,14 @@ def base(value, kind):
     return None, value
 
 
+def fields_of(kind):
+    """Names of the parts of a namedtuple, as such a class is made; else None."""
+    fields = kind.__dict__.get("_fields")
+    if kind.__bases__ == (tuple,) and type(fields) is tuple and all(type(name) is str for name in fields):
+        return fields
+    return None
+
+
 def standard(value, kind):
     """The node of a value of the standard library, or None."""
     known = _STANDARD.get(kind.__name__)
@@ -233,6 +245,10 @@ def loads(line):
         raise Malformed(type(error).__name__) from None
 
 
+_UNMADE = object()
+"""In the place of what cannot change, until all that it holds is there."""
+
+
 class Reader:
     def __init__(self, objects, foreign):
         self.objects = objects
@@ -248,7 +264,7 @@ class Reader:
             if node[0] in CHANGEABLE or node[0] in "KVI":
                 shells[number], made = shell(node)
             else:
-                made = NotImplemented  # until it is made
+                made = _UNMADE
             self.objects.append(made)
         for number, node in enumerate(nodes, first):
             if number not in shells:
@@ -264,7 +280,7 @@ class Reader:
             if type(number) is not int or number < 0:
                 raise ValueError
             value = self.objects[number]
-            if value is NotImplemented:
+            if value is _UNMADE:
                 raise ValueError
             return value
         if kind is dict:
@@ -301,6 +317,10 @@ class Reader:
             return bytes.fromhex(parts[0]).decode("utf-8", "surrogatepass")
         if code == "b":
             return bytes.fromhex(parts[0])
+        if code == "N":
+            self.measure(number, parts[2:])
+            name, fields, *parts = self.items(parts)
+            return named(name, fields)._make(parts)
         parts = self.items(parts)
         if code == "c":
             real, imaginary = parts
@@ -367,6 +387,12 @@ def shell(node):
         views = {"K": made.keys, "V": made.values, "I": made.items}
         return made, views[code]() if code in views else made
     return made, made
+
+
+@functools.lru_cache(maxsize=100)
+def named(name, fields):
+    """The class of a namedtuple; one that bears odd names is none."""
+    return collections.namedtuple(name, fields.split(","))
 
 
 def keys(items):

@@ -19,6 +19,7 @@ import os
 import select
 import sys
 import threading
+import time
 import types
 
 import graph
@@ -35,6 +36,12 @@ ERRORS = {
 }
 _DATA = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 NAMES_OF_DATA = frozenset(name for kind in _DATA for name in dir(kind))
+UNARY = ("neg", "pos", "invert", "abs")
+CONVERTING = ("int", "float", "complex", "index", "round", "trunc", "floor", "ceil")
+BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift")
+LOGICAL = ("and", "or", "xor")
+MAKING = frozenset((*UNARY, *BINARY, *(f"{name}_" for name in LOGICAL)))
+"""Operations on whole objects that make whole objects: the sum of two vectors is a vector."""
 _SPECIAL = frozenset(("__name__", "__qualname__", "__doc__", "__module__", "__dict__", "__wrapped__"))
 
 
@@ -58,6 +65,8 @@ class Channel:
         """Why nothing more can be asked."""
         self.asked = False
         self.heard = False
+        self.waited = 0.0
+        """Seconds for which the tests waited for answers."""
         self.cannot = None
         """The first exception of this case that says that something cannot be passed."""
         self.raised = {}
@@ -132,8 +141,9 @@ class Channel:
             named = {name: writer.put(value) for name, value in keywords.items()}
             writer.finish()
         except graph.Unsendable as error:
-            self.cannot = self.cannot or Cannot(str(error))
-            raise Cannot(str(error)) from None
+            refusal = Cannot(str(error))
+            self.cannot = self.cannot or refusal
+            raise refusal from None
         return writer, items, named
 
     def _send(self, kind, *parts):
@@ -149,7 +159,9 @@ class Channel:
     def _receive(self):
         parts, length = [], 0
         while True:
+            began = time.monotonic()
             data = os.read(CHANNEL_IN_FD, 1 << 20)
+            self.waited += time.monotonic() - began
             length += len(data)
             if not data:
                 self._die("gone")
@@ -421,10 +433,17 @@ class Remote:
         return self.__channel.ask("issubclass", value, self) is True
 
     def __copy__(self):
-        return self.__channel.ask("copy", self)
+        return self.__alike(self.__channel.ask("copy", self))
 
     def __deepcopy__(self, memo):
-        return self.__channel.ask("deepcopy", self)
+        return self.__alike(self.__channel.ask("deepcopy", self))
+
+    def __alike(self, copied):
+        return (
+            self.__channel.remote(copied.__node[1], True)
+            if self.__whole and type(copied) is Remote
+            else copied
+        )
 
     def __asked(self, operation, *operands):
         """What comes of an operation that data have, too."""
@@ -432,7 +451,10 @@ class Remote:
             raise TypeError(
                 f"an object of the candidate that is no data has no {operation} here; see classes"
             )
-        return self.__channel.ask(operation, *operands)
+        value = self.__channel.ask(operation, *operands)
+        if type(value) is Remote and operation in MAKING:
+            return self.__channel.remote(value.__node[1], True)
+        return value
 
 
 class Generator(Remote):
@@ -483,39 +505,16 @@ def _define():
 
     for name in ("len", "getitem", "setitem", "delitem", "lt", "le", "gt", "ge"):
         setattr(Remote, f"__{name}__", unary(name))
-    for name in (
-        "neg",
-        "pos",
-        "invert",
-        "abs",
-        "int",
-        "float",
-        "complex",
-        "index",
-        "round",
-        "trunc",
-        "floor",
-        "ceil",
-    ):
+    for name in (*UNARY, *CONVERTING):
         setattr(Remote, f"__{name}__", unary(name))
-    for name in (
-        "add",
-        "sub",
-        "mul",
-        "matmul",
-        "truediv",
-        "floordiv",
-        "mod",
-        "divmod",
-        "pow",
-        "lshift",
-        "rshift",
-    ):
-        setattr(Remote, f"__{name}__", unary(name))
-        setattr(Remote, f"__r{name}__", reflected(name))
-    for name in ("and", "or", "xor"):
-        setattr(Remote, f"__{name}__", unary(f"{name}_"))
-        setattr(Remote, f"__r{name}__", reflected(f"{name}_"))
+    for name in (*BINARY, *LOGICAL):
+        operation = f"{name}_" if name in LOGICAL else name
+        setattr(Remote, f"__{name}__", unary(operation))
+        setattr(Remote, f"__r{name}__", reflected(operation))
+    for name in ("__doc__", "__module__"):
+        remote = property(lambda self, name=name: self._Remote__channel.ask("getattr", self, name))
+        for kind in (Remote, Generator, EntryPoint):  # each has them of its own
+            setattr(kind, name, remote)
 
 
 _define()

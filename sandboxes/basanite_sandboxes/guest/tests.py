@@ -114,6 +114,8 @@ class Run:
         """What is said of a case that did not pass. The words of the tests stay here: who reads a message may be in
         training, and they hold what is expected."""
         said = {"passed": False, "wrong": self.channel.wrong, "line": self.line_of(error)}
+        if self.channel.wrong is not None:
+            said["waited"] = self.channel.waited
         if error is None or isinstance(error, proxies.Gone):
             return said
         if type(error) is proxies.Cannot:

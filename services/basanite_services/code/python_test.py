@@ -31,6 +31,9 @@ TESTS_LIMITS = Limits(cpu_seconds=30, memory_bytes=1 << 30, file_bytes=256 << 20
 WAIT_SECONDS = 30.0
 OVERTIME = 10
 """A candidate that mostly waits for a core may take this many times its wall time."""
+SHARE_OF_WALL_TIME = 0.8
+"""A candidate whose wall time ran out while the tests waited for it for less than this share gets that of the tests,
+too."""
 PATH = "code.python_test"
 
 
@@ -73,6 +76,12 @@ class _Pair:
             results[0].output.CopyFrom(shown(self._candidate))
         return results
 
+    def waited_for_the_tests(self) -> bool:
+        """The candidate ran out of wall time, but it was the tests that took it."""
+        waited: float | None = next((line["waited"] for line in self._said if "waited" in line), None)
+        enough = SHARE_OF_WALL_TIME * self._limits.wall_seconds
+        return self._candidate.ended is Ended.WALL_LIMIT and waited is not None and waited < enough
+
     def _never_started(self) -> bool:
         """It would end before the next case as well."""
         if len(self._said) != 1 or self._said[0]["passed"]:
@@ -85,11 +94,13 @@ class _Pair:
 
     def _died_in(self, number: int) -> CaseResult:
         """The tests' process did not get to the end of the case."""
-        if self._candidate.ended is not Ended.DISMISSED and self._candidate.ended is not Ended.EXITED:
+        if self._tests.ended is Ended.DISMISSED:  # the candidate's cell was lost
             return self._ended(self._weights[number])
-        words = why(self._tests, TESTS_LIMITS)
         if self._first == 0 and not self._asked:
+            words = why(self._tests, TESTS_LIMITS)
             raise _task_fault(number, f"the tests end before they ask anything of the candidate: {words}")
+        if self._candidate.ended in OVER_LIMIT:
+            return self._ended(self._weights[number])
         return CaseResult(
             outcome=result_pb2.OUTCOME_FAILED,
             weight=self._weights[number],
@@ -126,13 +137,11 @@ async def judge_python_test(source: bytes, form: tasks_pb2.PythonTestForm, conte
     weights, program = _check(form)
     results: list[CaseResult] = []
     diagnostics: list[Diagnostic] = []
-    near_limit = False
     async with context.sandbox() as sandbox:
         while len(results) < len(weights):
             done = len(results)
-            candidate, tests = await _run(sandbox, source, program, done, context.limits)
-            results += _Pair(done, weights[done:], candidate, tests, context.limits).results()
-            near_limit = near_limit or candidate.near_limit
+            candidate, pair = await _run(sandbox, source, program, weights, done, context.limits)
+            results += pair.results()
             if not diagnostics:
                 diagnostics = diagnostics_of(candidate)
             if form.stop_on_first_failure and cut_after_failure(results):
@@ -140,17 +149,22 @@ async def judge_python_test(source: bytes, form: tasks_pb2.PythonTestForm, conte
             if candidate.ended in SPENT:
                 break
     results += [not_run(weight) for weight in weights[len(results) :]]
-    verdict = verdict_of(results, diagnostics)
-    verdict.near_limit = near_limit
-    return verdict
+    return verdict_of(results, diagnostics)
 
 
 async def _run(
-    sandbox: Sandbox, source: bytes, program: PythonTests, done: int, limits: Limits
-) -> tuple[Report, Report]:
-    tests_limits = replace(TESTS_LIMITS, wall_seconds=OVERTIME * limits.wall_seconds + WAIT_SECONDS)
+    sandbox: Sandbox, source: bytes, program: PythonTests, weights: Sequence[int], done: int, limits: Limits
+) -> tuple[Report, _Pair]:
+    """-> the candidate's report, and what came of the pair"""
     left = replace(program, cases=program.cases[done:], first=done == 0)
-    return await sandbox.run_pair(PythonObjects(source), limits, left, tests_limits)
+    for wall_seconds in (limits.wall_seconds, limits.wall_seconds + TESTS_LIMITS.cpu_seconds):
+        tests_limits = replace(TESTS_LIMITS, wall_seconds=OVERTIME * wall_seconds + WAIT_SECONDS)
+        own_limits = replace(limits, wall_seconds=wall_seconds)
+        candidate, tests = await sandbox.run_pair(PythonObjects(source), own_limits, left, tests_limits)
+        pair = _Pair(done, weights[done:], candidate, tests, own_limits)
+        if not pair.waited_for_the_tests():
+            break
+    return candidate, pair
 
 
 def _message(said: dict[str, Any]) -> str:

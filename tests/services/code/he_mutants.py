@@ -61,14 +61,16 @@ def _function(tree: ast.Module, name: str) -> ast.FunctionDef:
 
 
 def _changes(function: ast.FunctionDef) -> Iterator[Change]:
-    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    first = 0 if ast.get_docstring(function) is None else 1
     names = [argument.arg for argument in function.args.args]
-    for statement in body:
+    for statement in function.body[first:]:
         for node in ast.walk(statement):
             yield from _changes_of_expression(node)
             yield from _changes_of_statement(node, names)
-    yield from _dropped(body)
-    yield lambda: function.body.insert(0, ast.Return(ast.Name(names[0]) if names else ast.Constant(None)))
+    for number in range(first, len(function.body)):
+        yield _drop(function.body, number)
+    early = ast.Return(ast.Name(names[0]) if names else ast.Constant(None))
+    yield lambda: function.body.insert(first, early)
 
 
 def _changes_of_expression(node: ast.AST) -> Iterator[Change]:
@@ -103,12 +105,12 @@ def _changes_of_statement(node: ast.AST, names: list[str]) -> Iterator[Change]:
     for field in ("body", "orelse"):
         inner = getattr(node, field, None)
         if isinstance(inner, list):
-            yield from _dropped(inner)
+            for number in range(len(inner)):
+                yield _drop(inner, number)
 
 
-def _dropped(body: list[ast.stmt]) -> Iterator[Change]:
-    for number in range(len(body)):
-        yield lambda number=number: body.__setitem__(number, ast.Pass())  # type: ignore[misc]
+def _drop(body: list[ast.stmt], number: int) -> Change:
+    return lambda: body.__setitem__(number, ast.Pass())
 
 
 # The data set's own harness -----------------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""Candidates of form python_test that cheat: no case passes, and each gets a verdict."""
+
+from __future__ import annotations
+
+import pytest
+from cheats import PYTHON_TEST
+from code_judge import Judge, explain, outcomes, python_test
+
+SHORT = {"cpu_seconds": 0.4, "wall_seconds": 0.8, "memory_bytes": 128 << 20, "output_bytes": 1 << 20}
+CASES = [
+    "assert f(1) == 'quartz-91c3-secret'",
+    "assert f(2) in ('basalt-77aa-secret', 17.25)",
+    "assert 'gabbro-0f1e' in f(3)",
+    "assert abs(f(4) - 41.5) < 1e-6",
+    "r = f(5)\nassert len(r) == 7\nassert sum(r) == 91",
+    "assert all(map(f, [2, 3, 5])) and not any(map(f, [4, 6, 8]))",
+    "assert f(9) < 10 < f(11)",
+    "assert f(12).startswith('quartz') and f(12).endswith('secret')",
+    "for a, b in zip(f(13), [5, 6], strict=True):\n    assert a == b",
+    "assert sorted(f(14)) == [1, 2]",
+    "assert isinstance(f(15), int) and f(15) == 77",
+    "assert round(f(16), 2) == 0.57",
+    "assert f(17)['k'] == 3",
+    "assert set(f(18)) >= {1, 9} and f(18).count(9) == 2",
+    "assert int(str(f(19))) == 4219",
+    "x = [5]\nf(x)\nassert x == [6]",
+    "assert [f(n) for n in (20, 21)] == [441, 400]",
+    "try:\n    assert f(22) == 484\nexcept BaseException:\n    assert f(23) == 529",
+    "import math\nassert math.isclose(f(24), 24.5) and f(24) != f(25)",
+    "assert {**f(26)} == {26: 27}",
+]
+
+
+def chunks(names: list[str], size: int = 8) -> list[list[str]]:
+    """Run together: most of their time they wait for a limit."""
+    return [names[at : at + size] for at in range(0, len(names), size)]
+
+
+@pytest.mark.parametrize("names", chunks(list(PYTHON_TEST)), ids=lambda names: names[0])
+def test_it_loses(judge: Judge, names: list[str]) -> None:
+    verdicts = judge.all((python_test(PYTHON_TEST[name], "f", *CASES), SHORT) for name in names)
+    bad = {
+        name: explain(verdict)
+        for name, verdict in zip(names, verdicts, strict=True)
+        if isinstance(verdict, BaseException) or verdict.score != 0 or "PASSED" in outcomes(verdict)
+    }
+    assert not bad
+
+
+def test_swallowing_every_error_does_not_help(judge: Judge) -> None:
+    """What the channel has seen counts, not what the tests make of it."""
+    swallowing = "try:\n    f(1)\nexcept BaseException:\n    pass"
+    honest = ("an exception that may not be", "an exception by another name")  # these just raise something
+    lies = [name for name, source in PYTHON_TEST.items() if " forge(" in source and name not in honest]
+    gone = [
+        "_exit in the function",
+        "closes the channel",
+        "no JSON",
+        "answers twice",
+        "spins",
+        "never answers",
+    ]
+    assert len(lies) > 20
+    for name in [*lies, *gone]:
+        verdict = judge(python_test(PYTHON_TEST[name], "f", swallowing), **SHORT)
+        assert verdict.score == 0, (name, explain(verdict))
+
+
+def test_it_must_start_even_if_nothing_is_asked_of_it(judge: Judge) -> None:
+    for source in ("1/0", "def f(:", "import os\nos._exit(0)", "raise SystemExit", "while True: pass"):
+        verdict = judge(python_test(source, "f", "assert 1", "assert 2"), **SHORT)
+        assert "PASSED" not in outcomes(verdict), (source, explain(verdict))
+    assert judge(python_test("pass", "f", "assert 1", "assert 2")).score == 1
