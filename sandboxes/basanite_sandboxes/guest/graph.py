@@ -107,7 +107,7 @@ class Writer:
         if kind is str:
             return self.add(value, ["u", value.encode("utf-8", "surrogatepass").hex()])
         code = _CODES.get(kind)
-        if code is None and issubclass(kind, tuple) and (fields := fields_of(kind)):
+        if code is None and issubclass(kind, tuple) and (fields := fields_of(kind)) and is_data(value):
             parts = [self.put(part, depth + 1) for part in tuple.__iter__(value)]
             return self.add(value, ["N", kind.__name__, ",".join(fields), *parts])
         if code is None and not self.exact:
@@ -195,9 +195,21 @@ def base(value, kind):
 def fields_of(kind):
     """Names of the parts of a namedtuple, as such a class is made; else None."""
     fields = kind.__dict__.get("_fields")
-    if kind.__bases__ == (tuple,) and type(fields) is tuple and all(type(name) is str for name in fields):
-        return fields
-    return None
+    if (
+        kind.__bases__ != (tuple,)
+        or type(fields) is not tuple
+        or not all(type(name) is str for name in fields)
+    ):
+        return None
+    try:
+        named(kind.__name__, ",".join(fields))
+    except ValueError:
+        return None
+    return fields
+
+
+def is_data(value):
+    return not any(map(callable, tuple.__iter__(value)))
 
 
 def standard(value, kind):
@@ -320,6 +332,8 @@ class Reader:
         if code == "N":
             self.measure(number, parts[2:])
             name, fields, *parts = self.items(parts)
+            if any(map(callable, parts)):
+                raise ValueError  # a part that answers when it is called as a method of tuples
             return named(name, fields)._make(parts)
         parts = self.items(parts)
         if code == "c":

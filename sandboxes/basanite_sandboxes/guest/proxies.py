@@ -35,7 +35,14 @@ ERRORS = {
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _HIDDEN)
 }
 _DATA = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset)
-NAMES_OF_DATA = frozenset(name for kind in _DATA for name in dir(kind))
+QUESTIONS = frozenset(
+    name
+    for kind in _DATA
+    for name in dir(kind)
+    if name.startswith(("is", "starts", "ends", "find", "rfind", "index", "rindex", "count"))
+    or name.startswith(("union", "intersection", "difference", "symmetric"))
+)
+"""Methods of data that are told what is expected, or answer yes or no."""
 UNARY = ("neg", "pos", "invert", "abs")
 CONVERTING = ("int", "float", "complex", "index", "round", "trunc", "floor", "ceil")
 BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift")
@@ -234,6 +241,8 @@ class Channel:
         if type(text) is not str or not all(type(kind) is str for kind in kinds):
             raise ValueError
         if type(name) is int:  # one that a function of the tests raised comes back
+            if name < 0:
+                raise ValueError
             error = self._thrown[name]
             if not isinstance(error, tuple(ERRORS.values())):
                 error = RemoteError(text)
@@ -345,10 +354,9 @@ def is_known(value, module, name):
 class Remote:
     """An object of the candidate's that is no data. Equal to itself alone.
 
-    What could be asked of data (length, items, order, arithmetic, methods that data have) is asked only of *whole*
-    ones: instances of the classes that the task names. Anything else could be an object that says yes to every
-    question where the tests expect data: `assert 3 in f(x)`, `abs(f(x) - 2.5) < 1e-6`. The truth value of what is not
-    whole is an error as well.
+    What could be asked of data (length, items, order, arithmetic, truth, QUESTIONS) is asked only of *whole* ones:
+    instances of the classes that the task names. Anything else could be an object that says yes to every question
+    where the tests expect data: `assert 3 in f(x)`, `abs(f(x) - 2.5) < 1e-6`.
     """
 
     __slots__ = ("__channel", "__iterated", "__node", "__whole")
@@ -378,7 +386,7 @@ class Remote:
     def __getattr__(self, name):
         if name[:2] == "__" and name not in _SPECIAL:
             raise AttributeError(f"objects of the candidate give no {name} here")
-        if not self.__whole and name in NAMES_OF_DATA:
+        if not self.__whole and name in QUESTIONS:
             raise AttributeError(
                 f"an object of the candidate that is no data has no {name} here; see classes"
             )

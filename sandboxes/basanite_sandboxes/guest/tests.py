@@ -92,6 +92,7 @@ class Run:
         """-> whether it passed. Raises Fault."""
         channel = self.channel
         channel.cannot = None
+        channel.raised.clear()
         asked = channel.asked
         error = None
         try:
@@ -107,7 +108,6 @@ class Run:
             say({"passed": True})
             return True
         say(self.failed(error or channel.cannot))
-        channel.raised.clear()
         return False
 
     def failed(self, error):

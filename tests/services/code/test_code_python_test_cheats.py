@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cheats import PYTHON_TEST
+from cheats import PYTHON_TEST, TAP
 from code_judge import Judge, explain, outcomes, python_test
 
 SHORT = {"cpu_seconds": 0.4, "wall_seconds": 0.8, "memory_bytes": 128 << 20, "output_bytes": 1 << 20}
@@ -28,6 +28,8 @@ CASES = [
     "try:\n    assert f(22) == 484\nexcept BaseException:\n    assert f(23) == 529",
     "import math\nassert math.isclose(f(24), 24.5) and f(24) != f(25)",
     "assert {**f(26)} == {26: 27}",
+    "assert f(27).intersection({1, 2}) == {1, 2} and f(28).difference({1, 2, 3}) == set()",
+    "assert f(29).count(4) == 1 and f(30).index(4) == 0",
 ]
 
 
@@ -51,7 +53,8 @@ def test_swallowing_every_error_does_not_help(judge: Judge) -> None:
     """What the channel has seen counts, not what the tests make of it."""
     swallowing = "try:\n    f(1)\nexcept BaseException:\n    pass"
     honest = ("an exception that may not be", "an exception by another name")  # these just raise something
-    lies = [name for name, source in PYTHON_TEST.items() if " forge(" in source and name not in honest]
+    lies = [name for name, source in PYTHON_TEST.items() if "forge(" in source.removeprefix(TAP)]
+    lies = [name for name in lies if name not in honest]
     gone = [
         "_exit in the function",
         "closes the channel",
