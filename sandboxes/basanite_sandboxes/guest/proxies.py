@@ -35,13 +35,9 @@ ERRORS = {
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _HIDDEN)
 }
 _DATA = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset)
-QUESTIONS = frozenset(
-    name
-    for kind in _DATA
-    for name in dir(kind)
-    if name.startswith(("is", "starts", "ends", "find", "rfind", "index", "rindex", "count"))
-    or name.startswith(("union", "intersection", "difference", "symmetric"))
-)
+_BEGIN = ("is", "starts", "ends", "find", "rfind", "index", "rindex", "count")
+_COMBINE = ("union", "intersection", "difference", "symmetric")
+QUESTIONS = frozenset(name for kind in _DATA for name in dir(kind) if name.startswith(_BEGIN + _COMBINE))
 """Methods of data that are told what is expected, or answer yes or no."""
 UNARY = ("neg", "pos", "invert", "abs")
 CONVERTING = ("int", "float", "complex", "index", "round", "trunc", "floor", "ceil")

@@ -33,7 +33,7 @@ def test_there_are_enough_of_each_form() -> None:
     assert len(EXAMPLES["fail"]) >= 6
     for folder in EXAMPLES.values():
         forms = {example.item.code.WhichOneof("form") for example in folder}
-        assert forms == {"stdio", "function"}
+        assert forms == {"stdio", "function", "python_test"}
         assert any(example.item.code.stdio.HasField("checker") for example in folder)
 
 

@@ -19,7 +19,7 @@ from code_judge import Judge, explain, outcome
 from basanite import Item
 from basanite._convert import item_to_proto
 from basanite._results import Assurance
-from basanite.demo.human_eval import PACKAGE, Problem, load_items, load_problems
+from basanite.demo.human_eval import PACKAGE, Problem, load_problems, load_solutions
 from basanite.v1 import tasks_pb2
 
 LIMITS = {"cpu_seconds": 2.0, "memory_bytes": 512 << 20}
@@ -41,14 +41,16 @@ def task(problem: Problem, source: str) -> tasks_pb2.CodeTask:
 
 
 def test_references_pass_and_cheats_do_not(judge: Judge, problems: list[Problem]) -> None:
-    items = load_items()
+    solutions = load_solutions()
     assert len(problems) == 164
-    assert len(items) == 164 * 5 + 3
-    verdicts = judge.all((item_to_proto(item, Assurance.SEPARATED).code, LIMITS) for item, _ in items)
+    assert len(solutions) == 164 * 5 + 3
+    verdicts = judge.all(
+        (item_to_proto(solution.item, Assurance.SEPARATED).code, LIMITS) for solution in solutions
+    )
     wrong = [
-        f"{item.id}: {explain(verdict)} instead of {expected.name}"
-        for (item, expected), verdict in zip(items, verdicts, strict=True)
-        if isinstance(verdict, BaseException) or outcome(verdict) != expected.name
+        f"{solution.item.id}: {explain(verdict)} instead of {solution.outcome.name}"
+        for solution, verdict in zip(solutions, verdicts, strict=True)
+        if isinstance(verdict, BaseException) or outcome(verdict) != solution.outcome.name
     ]
     assert not wrong
 
@@ -88,9 +90,9 @@ def compare(judge: Judge, problems: list[Problem], most: int) -> tuple[int, int]
 
 
 def test_some_mutants(judge: Judge, problems: list[Problem]) -> None:
-    wrong, right = compare(judge, problems[::8], 3)
+    wrong, right = compare(judge, problems[::8], 4)
     assert wrong > 30
-    assert right > 5
+    assert right > 2
 
 
 @pytest.mark.full
