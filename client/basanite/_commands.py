@@ -47,7 +47,7 @@ _Address = Annotated[
 
 @app.command()
 def demo(address: _Address = None) -> None:
-    """Judge a few hundred programs, right and wrong and cheating ones, and show what came of it."""
+    """Judge a thousand programs, right and wrong and cheating ones, and show what came of it."""
     from basanite.demo import run_demo
 
     with _connected(address) as client:
