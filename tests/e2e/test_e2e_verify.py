@@ -49,7 +49,7 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
     "surrogate-id": (b'{"id": "\\ud800", "kind": 3}', "item", "JSON"),
     "unknown-kind": ({**command.right(), "kind": "verilog"}, "kind", "'code'"),
     "no-task": ({"kind": "code"}, "task", "set"),
-    "no-form": (NO_FORM, "code.form", "stdio, function or program"),
+    "no-form": (NO_FORM, "code.form", "stdio, function, python_test or program"),
     "long-id": (command.right(id="i" * 257), "id", "256"),
     "empty-source": (command.stdio(""), "code.source", "empty"),
     "long-source": (command.stdio("#" * (2 << 20)), "code.source", "1048576"),

@@ -268,6 +268,7 @@ def test_working_directory_holds_its_files_and_nothing_else(box: Box) -> None:
 
 def test_own_modules_win_over_the_names_of_the_agent(box: Box) -> None:
     names = ("values", "wire", "program", "runner", "fallback", "agent", "helper")
+    names += ("graph", "objects", "proxies", "tests", "faults")
     source = "\n".join(f"import {name}\nprint({name}.mine)" for name in names)
     files = {f"{name}.py": f"mine = {name!r}".encode() for name in names}
     assert box.out(source, files=files).split() == list(names)

@@ -12,6 +12,9 @@ working directory, back to back:
     {"form": "exec", "argv": [..], "source": 0, "files": ..}                       an executable
     {"form": "calls", "entry": "f", "source": N, "calls": N, "files": ..}          Python, calls of a function;
                                                                                    the calls follow the source
+    {"form": "objects", "source": N, "files": ..}                                  Python, served to the tests
+    {"form": "tests", "functions": [..], "classes": [..], "first": true, "stop": false, "source": N, "cases": [N, ..],
+     "files": []}                                                                  tests of it: the prelude, the cases
 
 OPEN makes a child of the agent that prepares a program once (compiles it), says OPENED and then serves RUNs of it
 in the agent's place until CLOSE. The agent's own reply to OPEN comes when that child is gone.

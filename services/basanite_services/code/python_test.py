@@ -41,10 +41,18 @@ class _Pair:
     """What came of one pair of processes, of candidate and tests, over some of the cases."""
 
     def __init__(
-        self, first: int, weights: Sequence[int], candidate: Report, tests: Report, limits: Limits
+        self,
+        first: int,
+        weights: Sequence[int],
+        stops: bool,
+        candidate: Report,
+        tests: Report,
+        limits: Limits,
     ) -> None:
         self._first = first
         self._weights = weights
+        self._stops = stops
+        """After the first case that does not pass."""
         self._candidate = candidate
         self._tests = tests
         self._limits = limits
@@ -89,8 +97,11 @@ class _Pair:
         return self._candidate.ended is Ended.REJECTED or self._said[0].get("wrong") == "import"
 
     def _tests_died(self) -> bool:
-        ended_well = self._tests.ended is Ended.EXITED and self._tests.exit_status == 0
-        return len(self._said) < len(self._weights) and not ended_well
+        """They ended before the last case, and not after one that ends them."""
+        if len(self._said) == len(self._weights):
+            return False
+        last = self._said[-1]
+        return last["passed"] or not (self._stops or last["wrong"])
 
     def _died_in(self, number: int) -> CaseResult:
         """The tests' process did not get to the end of the case."""
@@ -161,7 +172,7 @@ async def _run(
         tests_limits = replace(TESTS_LIMITS, wall_seconds=OVERTIME * wall_seconds + WAIT_SECONDS)
         own_limits = replace(limits, wall_seconds=wall_seconds)
         candidate, tests = await sandbox.run_pair(PythonObjects(source), own_limits, left, tests_limits)
-        pair = _Pair(done, weights[done:], candidate, tests, own_limits)
+        pair = _Pair(done, weights[done:], program.stop_on_first_failure, candidate, tests, own_limits)
         if not pair.waited_for_the_tests():
             break
     return candidate, pair

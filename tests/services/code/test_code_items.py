@@ -53,7 +53,11 @@ BROKEN: dict[str, tuple[tasks_pb2.CodeTask, str, str]] = {
         "at most 1048576",
     ),
     "source of 64 MiB": (stdio("#" * (64 << 20), ("", "")), "code.source", "at most 1048576 bytes"),
-    "no form": (tasks_pb2.CodeTask(language="python", source="1"), "code.form", "stdio, function or program"),
+    "no form": (
+        tasks_pb2.CodeTask(language="python", source="1"),
+        "code.form",
+        "stdio, function, python_test or program",
+    ),
     # stdio
     "stdio without cases": (stdio("1"), "code.stdio.cases", "1 to 10000 cases, not 0"),
     "stdio with 10,001 cases": (

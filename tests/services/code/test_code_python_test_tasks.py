@@ -178,6 +178,7 @@ def test_a_fault_of_the_task(judge: Judge, name: str) -> None:
 )
 def test_tests_that_fail_before_they_ask_anything(judge: Judge, case: str) -> None:
     fault(judge, python_test(SAME, "f", case, "assert f(1) == 1"))
+    fault(judge, python_test(SAME, "f", "x = 1", case, "assert f(1) == 1"))
 
 
 def test_tests_over_their_limits_before_they_ask_anything(
