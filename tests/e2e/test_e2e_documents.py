@@ -30,21 +30,22 @@ def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
     assert done.returncode == 0, done.stderr
     said = re.search(r"print\(result.*# (.*)", example)
     assert said is not None
-    assert done.stdout.splitlines() == [*said[1].split(", "), "True"]
+    assert done.stdout.splitlines() == [*said[1].split(", "), "True", "True"]
     assert done.stderr == ""
 
 
 def test_the_examples_of_the_format_are_judged_as_it_says(address: str) -> None:
     *items, result, failed = blocks("docs/items.md", "json")
-    assert len(items) == 3
+    assert len(items) == 4
     with Client(address) as client:
         judged = client.verify_batch([Item.from_json(text) for text in items])
     assert [found.verdict and found.verdict.outcome for found in judged] == [
         Outcome.PASSED,
         Outcome.PASSED,
+        Outcome.PASSED,
         Outcome.COMPLETED,
     ]
-    assert judged[2].verdict.cases[0].output.stdout == b"['a', 'b']\n"  # type: ignore[union-attr]
+    assert judged[3].verdict.cases[0].output.stdout == b"['a', 'b']\n"  # type: ignore[union-attr]
     failure = Result.from_json(failed).failure
     assert failure is not None
     assert failure.reason is FailureReason.INVALID_ITEM

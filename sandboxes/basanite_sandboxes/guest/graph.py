@@ -48,6 +48,7 @@ _BASES = (
     *(complex, collections.deque),
 )
 CHANGEABLE = frozenset("ldsyqon")
+_VIEWS = frozenset("KVI")
 # Values of the standard library that carry over whole: module, class, the parts they are made of.
 _STANDARD = {
     "Decimal": ("decimal", lambda value: [str(value)], lambda kind, text: kind(text)),
@@ -119,7 +120,7 @@ class Writer:
             if node is None:
                 node = self.foreign(value)
             return self.add(value, [self.put(part, depth + 1) for part in node])
-        if code in CHANGEABLE or code in "KVI":
+        if code in CHANGEABLE or code in _VIEWS:
             self.unfinished.append((len(self.objects), code, value))
             return self.add(value, None)
         if depth >= MAX_DEPTH:
@@ -273,7 +274,7 @@ class Reader:
         for number, node in enumerate(nodes, first):
             if type(node) is not list or type(node[0]) is not str:
                 raise ValueError
-            if node[0] in CHANGEABLE or node[0] in "KVI":
+            if node[0] in CHANGEABLE or node[0] in _VIEWS:
                 shells[number], made = shell(node)
             else:
                 made = _UNMADE
