@@ -111,6 +111,8 @@ class Writer:
         if code is None and issubclass(kind, tuple) and (fields := fields_of(kind)) and is_data(value):
             parts = [self.put(part, depth + 1) for part in tuple.__iter__(value)]
             return self.add(value, ["N", kind.__name__, ",".join(fields), *parts])
+        if code is None and is_numpy_scalar(kind):
+            return self.put(value.tolist(), depth)
         if code is None and not self.exact:
             code, value = base(value, kind)
             if code == "":
@@ -187,10 +189,12 @@ def base(value, kind):
     for known in _BASES:
         if issubclass(kind, known):
             return _CODES[known], value
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and issubclass(kind, numpy.generic):
-        return "", value.tolist()
     return None, value
+
+
+def is_numpy_scalar(kind):
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, numpy.generic)
 
 
 def fields_of(kind):
