@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cheats import PYTHON_TEST, TAP
 from code_judge import Judge, explain, outcomes, python_test
+from python_test_tables import CHEATS, TAP
 
 SHORT = {"cpu_seconds": 0.4, "wall_seconds": 0.8, "memory_bytes": 128 << 20, "output_bytes": 1 << 20}
 CASES = [
@@ -38,9 +38,9 @@ def chunks(names: list[str], size: int = 8) -> list[list[str]]:
     return [names[at : at + size] for at in range(0, len(names), size)]
 
 
-@pytest.mark.parametrize("names", chunks(list(PYTHON_TEST)), ids=lambda names: names[0])
+@pytest.mark.parametrize("names", chunks(list(CHEATS)), ids=lambda names: names[0])
 def test_it_loses(judge: Judge, names: list[str]) -> None:
-    verdicts = judge.all((python_test(PYTHON_TEST[name], "f", *CASES), SHORT) for name in names)
+    verdicts = judge.all((python_test(CHEATS[name], "f", *CASES), SHORT) for name in names)
     bad = {
         name: explain(verdict)
         for name, verdict in zip(names, verdicts, strict=True)
@@ -54,7 +54,7 @@ def test_swallowing_every_error_does_not_help(judge: Judge) -> None:
     swallowing = "try:\n    f(1)\nexcept BaseException:\n    pass"
     # These just raise something, which tests may swallow.
     honest = ("an exception that may not be", "an exception by another name", "an exception that is none")
-    lies = [name for name, source in PYTHON_TEST.items() if "forge(" in source.removeprefix(TAP)]
+    lies = [name for name, source in CHEATS.items() if "forge(" in source.removeprefix(TAP)]
     lies = [name for name in lies if name not in honest]
     gone = [
         "_exit in the function",
@@ -66,7 +66,7 @@ def test_swallowing_every_error_does_not_help(judge: Judge) -> None:
     ]
     assert len(lies) > 20
     for name in [*lies, *gone]:
-        verdict = judge(python_test(PYTHON_TEST[name], "f", swallowing), **SHORT)
+        verdict = judge(python_test(CHEATS[name], "f", swallowing), **SHORT)
         assert verdict.score == 0, (name, explain(verdict))
 
 

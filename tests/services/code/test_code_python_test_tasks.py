@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from cheats import TAP
 from code_judge import MIB, SHORT, Judge, explain, outcome, outcomes, python_test, refuse
+from python_test_tables import SEARCH, TAP
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite_services.chassis.verifier import InvalidItem, TaskFault
@@ -290,8 +290,6 @@ def test_nor_by_what_it_writes(judge: Judge, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_nothing_of_the_tests_is_in_the_candidates_process(judge: Judge) -> None:
-    from test_code_cheats import SEARCH
-
     source = SEARCH + "def f(x):\n    return found()\n"
     prelude = "hidden = 'PLANTED-hiddenprelud'"
     case = "r = f('PLANTED-shownargumen')\nassert r and not [x for x in r if 'hidden' in x], 'PLANTED-hiddenanswer'"
