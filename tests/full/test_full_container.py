@@ -27,7 +27,8 @@ RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --y
     python3 python3-venv bubblewrap gcc libc6-dev >/dev/null
 COPY wheels /wheels
 RUN python3 -m venv /venv && /venv/bin/pip install --quiet --no-index --find-links /wheels \\
-    'basanite[server,cli]' pytest pytest-timeout hypothesis
+    'basanite[server,cli]' pytest pytest-timeout hypothesis \\
+  && /venv/bin/pip install --quiet --no-index --find-links /wheels --target /environments/numpy numpy
 COPY tests /source/tests
 COPY pyproject.toml /source/
 WORKDIR /source
@@ -117,7 +118,7 @@ def image(daemon: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     # Outside: the container needs neither this machine's index nor its certificates.
     run(
         *(*pip, "download", "--quiet", "--dest", wheels, "--only-binary", ":all:"),
-        *("--python-version", PYTHON_OF_THE_IMAGE, f"{wheel}[server,cli]", *TESTED),
+        *("--python-version", PYTHON_OF_THE_IMAGE, f"{wheel}[server,cli]", *TESTED, "numpy"),
         environment=daemon,
         cwd=context,
     )
@@ -210,3 +211,12 @@ def test_the_suite_holds(image: dict[str, str], suite: tuple[str, ...]) -> None:
     )
     assert status == 0, said[-10_000:]
     assert " passed" in said
+
+
+def test_the_conformance_suite_holds(image: dict[str, str]) -> None:
+    arguments = ("--environments", "/environments", "--exceptions", "exceptions/reduced.toml")
+    status, said = contained(
+        image, "sh", "-c", f"cd tests/conformance && python run.py {' '.join(arguments)}"
+    )
+    assert status == 0, said[-10_000:]
+    assert "reduced profile" in said

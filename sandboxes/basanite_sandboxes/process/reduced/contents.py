@@ -35,6 +35,7 @@ COMMANDS = (
     ),
     *("tr", "tee", "paste", "grep", "sed", "awk", "diff", "cmp", "find", "xargs", "basename", "dirname"),
     *("mkdir", "rmdir", "mkfifo", "touch", "cp", "mv", "rm", "ln", "chmod", "mktemp", "readlink", "realpath"),
+    *("rev", "tac", "nl", "fold", "comm", "join", "split", "shuf", "tsort", "factor"),
     *("stat", "dd", "od", "base64", "md5sum", "sha256sum", "uname", "which"),
 )
 """Those of them that there are."""
