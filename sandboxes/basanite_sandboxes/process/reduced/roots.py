@@ -49,11 +49,6 @@ class Roots:
             f"({'; '.join(reasons)}): set TMPDIR to one on a file system mounted without nodev and noexec"
         )
 
-    @property
-    def device(self) -> int:
-        """st_dev of all files in the roots."""
-        return self._base.stat().st_dev
-
     def make_store(self, contents: Contents, texts: Mapping[str, bytes]) -> Path:
         """Copy the contents for all cells of one environment; `texts`: further files."""
         store = self._base / "store" / str(self._stores)
