@@ -1,7 +1,9 @@
 #!/bin/sh
 # Install the Debian packages that the sandbox needs, those that are missing; without root, say which.
+# With the argument `full` also those that only the tests of `make test-full` need.
 set -eu
 
+wants=${1:-}
 missing=""
 command -v bwrap >/dev/null || missing="$missing bubblewrap"
 set -- /usr/lib/*/libseccomp.so.2 /lib/*/libseccomp.so.2 /usr/lib64/libseccomp.so.2 /usr/lib/libseccomp.so.2
@@ -11,6 +13,10 @@ for file; do [ ! -e "$file" ] || seccomp=found; done
 # Compiles one small file of the sandbox; without it, runs cost more.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 /usr/bin/python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
+if [ "$wants" = full ]; then
+  command -v dockerd >/dev/null || missing="$missing docker.io"
+  command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
+fi
 
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
