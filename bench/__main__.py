@@ -1,4 +1,4 @@
-"""Runs the measurements, prints tables, writes bench/results/latest.json."""
+"""Runs the measurements, prints tables, writes bench/results/latest.json (or soak.json)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bench.memory import memory_mib
 from bench.native import native_ms
 from bench.overhead import overhead_ms
 from bench.sandboxfusion import sandboxfusion
+from bench.soak import LEAST_MINUTES, soak
 from bench.verdicts import contenders, measure_rounds
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,16 +38,23 @@ def main() -> None:
         "--sandboxfusion", metavar="URL", help="a running SandboxFusion server on this machine"
     )
     parser.add_argument("--sandboxfusion-pid", metavar="PID", type=int, help="its process id")
+    parser.add_argument(
+        "--soak",
+        metavar="MINUTES",
+        type=float,
+        help="instead: does a server grow under a steady mix of items?",
+    )
     options = parser.parse_args()
     if options.sandboxfusion and not options.sandboxfusion_pid:
         parser.error("--sandboxfusion needs --sandboxfusion-pid: its CPU time is measured on this machine")
     console = Console()
+    if options.soak is not None:
+        if options.soak < LEAST_MINUTES:
+            parser.error(f"--soak needs at least {LEAST_MINUTES} minutes")
+        write("soak.json", machine() | soak(options.soak, console))
+        return
     interpreter = str(find_interpreter(None, None).executable)
-    found: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]},
-        "interpreter": interpreter,
-        "time": time.strftime("%Y-%m-%d %H:%M"),
-    }
+    found = machine() | {"interpreter": interpreter}
     with running_server(os.cpu_count() or 1) as server, Client(server.address) as client:
         for concurrency in CONCURRENCY:
             named = contenders(server, client, interpreter, concurrency or 2)
@@ -67,8 +75,19 @@ def main() -> None:
     show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
+    write("latest.json", found)
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]},
+        "time": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def write(name: str, found: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "latest.json").write_text(json.dumps(found, indent=2) + "\n")
+    (RESULTS / name).write_text(json.dumps(found, indent=2) + "\n")
 
 
 def show_costs(console: Console, label: str, costs: dict[str, Cost]) -> None:

@@ -28,9 +28,11 @@ class Cost:
 class Server:
     """A running `basanite serve`, and what it and its cells cost."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
         self.pid = process.pid
         self.address = address
+        self.folder = folder
+        """All that it writes: its socket, its temporary files, its caches."""
 
     def cpu_seconds(self) -> float:
         """Of the server, its cells, and every run that they have waited for."""
@@ -71,16 +73,17 @@ def rollup(pid: int) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def running_server(cells: int) -> Iterator[Server]:
+def running_server(cells: int, *settings: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="basanite-bench-") as directory:
         address = f"unix:{directory}/socket"
         command = [sys.executable, "-m", "basanite_services", "--listen", address, "--cells", str(cells)]
-        command += ["--log-level", "warning", "--watch-stdin"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        command += ["--log-level", "warning", "--watch-stdin", *settings]
+        environment = os.environ | {"TMPDIR": directory, "XDG_CACHE_HOME": directory}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
             try:
                 with Client(address) as client:
                     wait_until_ready(client, process)
-                yield Server(process, address)
+                yield Server(process, address, Path(directory))
             finally:
                 assert process.stdin is not None
                 process.stdin.close()
