@@ -11,7 +11,7 @@ from e2e_kills import Belongings, Killer, belongings, make_items, tally
 
 from basanite import Client, Item, StdioCase, StdioTask
 
-ITEMS, MEAN_SECONDS = 300, 0.2
+ITEMS, MEAN_SECONDS = 300, 0.4
 CELLS = 2
 DESCRIPTORS_OF_A_CELL = 20
 """At most, in the server."""

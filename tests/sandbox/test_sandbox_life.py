@@ -38,6 +38,8 @@ from sandbox_needs import require_sandbox
 
 from basanite_sandboxes.process import ProcessPool, cgroup, procfs
 from basanite_sandboxes.process import cell as cell_module
+from basanite_sandboxes.process.bubblewrap import AGENT
+from basanite_sandboxes.process.lent import KILLS
 from basanite_sandboxes.spec import Ended, Environment, PythonProgram, SandboxError, SandboxUnavailable
 
 SPIN = PythonProgram(b"while True: pass")
@@ -328,17 +330,139 @@ def test_a_run_whose_cell_is_killed_is_made_again(variant: Variant, victim: str)
     asyncio.run(main())
 
 
+async def kill_runs(pool: ProcessPool, task: asyncio.Task[Any], count: int) -> None:
+    """Kill a process of the cell in which the only run is, or the run itself, so often."""
+    for number in range(count):
+        cell = await busy(pool)
+        await asyncio.sleep(0.2)  # as long as it takes to be looked at
+        pids = [cell.processes.pid, *procfs.descendants(cell.processes.pid)[:3]]
+        os.kill(pids[number % 4], signal.SIGKILL)
+        await until(lambda cell=cell: not cell.alive or task.done())
+
+
+@pytest.fixture(params=VARIANTS[:2], ids=lambda variant: variant.name)
+def counting(request: pytest.FixtureRequest) -> Variant:
+    """Without cgroups, who else runs out of memory on this machine would make a difference."""
+    return request.param
+
+
 @pytest.mark.usefixtures("_nothing_left")
-def test_a_run_whose_cell_is_killed_twice_is_lost(variant: Variant) -> None:
+def test_a_run_is_made_again_though_others_kill_it_and_its_cells(counting: Variant) -> None:
+    async def main() -> None:
+        async with started(counting) as pool:
+            source = b"import sys, time\ntime.sleep(float(input()))\nprint('done')"
+            for make in (
+                lambda: run_in(pool, PythonProgram(source), stdin=b"0.6"),
+                lambda: cases_in(pool, PythonProgram(source), [b"0.6"], None),
+            ):
+                task = asyncio.create_task(make())
+                await kill_runs(pool, task, 4)
+                found = await task
+                report = found[0] if isinstance(found, list) else found
+                assert (report.ended, report.stdout) == (Ended.EXITED, b"done\n")
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("_nothing_left")
+def test_a_run_that_others_kill_again_and_again_is_a_failure_of_ours(counting: Variant) -> None:
+    async def main() -> None:
+        async with started(counting) as pool:
+            for make in (lambda: run_in(pool, SLEEP), lambda: cases_in(pool, SLEEP, [b""], None)):
+                task = asyncio.create_task(make())
+                await kill_runs(pool, task, KILLS)
+                with pytest.raises(SandboxError, match="killed from outside"):
+                    await task
+            assert (await run_in(pool, HELLO)).stdout == b"hello\n"
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("_nothing_left")
+def test_a_run_that_may_have_been_killed_for_its_memory_is_its_own_fault(variant: Variant) -> None:
+    """Or it could have itself killed on a machine that is short of memory, and leave a baseline."""
+
     async def main() -> None:
         async with started(variant) as pool:
-            task = asyncio.create_task(run_in(pool, SLEEP))
-            for _ in range(2):
-                cell = await busy(pool)
-                os.kill(cell.processes.pid, signal.SIGKILL)
-                await until(lambda cell=cell: not cell.alive)
+            large = PythonProgram(b"import time\nx = b'1' * (48 << 20)\ntime.sleep(1000)")
+            task = asyncio.create_task(run_in(pool, large, memory_bytes=64 << 20))
+            await kill_runs(pool, task, 2)
             assert (await task).ended is Ended.CELL_LOST
             assert (await run_in(pool, HELLO)).stdout == b"hello\n"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_run_that_has_the_kernel_kill_it_is_its_own_fault(local_box: LocalBox, seconds: int) -> None:
+    source = f"""
+        import resource
+        resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))
+        while True: pass
+    """
+    assert local_box.run(source).ended is Ended.CELL_LOST
+    assert local_box.cases(source, [b""])[0].ended is Ended.CELL_LOST
+
+
+@pytest.mark.usefixtures("_nothing_left")
+def test_memory_that_others_lack_is_no_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that has less memory than its cells may use together."""
+    control = cgroup.find_control()
+    parent = control.parents.get("memory", control.parents.get(""))
+    if parent is None:
+        pytest.skip("no memory control group may be made here")
+    outer = parent / f"basanite-{os.getpid()}-outer"
+    outer.mkdir()
+    if control.version == "v2":
+        (outer / "cgroup.subtree_control").write_text("+memory")
+    name = "memory.max" if control.version == "v2" else "memory.limit_in_bytes"
+    (outer / name).write_text(str(48 << 20))
+    narrow = cgroup.Control(control.version, {"" if control.version == "v2" else "memory": outer})
+    monkeypatch.setattr(cgroup, "find_control", lambda: narrow)
+
+    async def main() -> None:
+        pool = ProcessPool(2)
+        await pool.start()
+        try:
+            over_own = await run_in(pool, PythonProgram(b"x = b'1' * (40 << 20)"), memory_bytes=16 << 20)
+            assert over_own.ended is Ended.MEMORY_LIMIT
+            over_outer = await run_in(pool, PythonProgram(b"x = b'1' * (99 << 20)"), memory_bytes=1 << 30)
+            assert over_outer.ended is Ended.CELL_LOST
+            assert (await run_in(pool, HELLO)).stdout == b"hello\n"
+        finally:
+            await pool.close()
+
+    asyncio.run(main())
+    outer.rmdir()
+
+
+@pytest.mark.usefixtures("_nothing_left")
+def test_cells_that_are_killed_while_they_start_are_nobodys_fault(variant: Variant) -> None:
+    async def main() -> None:
+        chance = random.Random(5)
+        async with started(variant) as pool:
+            for _ in range(12):
+                for cell in list(pool._idle):
+                    cell.kill()
+                task = asyncio.create_task(run_in(pool, HELLO))
+                starting = await until(lambda: [cell for cell in pool._numbers if cell.alive])
+                await asyncio.sleep(chance.random() * 0.06)
+                pids = [starting[0].processes.pid, *procfs.descendants(starting[0].processes.pid)]
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(pids), signal.SIGKILL)
+                assert (await task).stdout == b"hello\n"
+        assert not procfs.orphaned_inits(AGENT.encode())
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("_nothing_left")
+def test_cells_that_died_while_they_were_idle_are_cleared_away(variant: Variant) -> None:
+    async def main() -> None:
+        async with started(variant) as pool:
+            for cell in pool._idle:
+                os.kill(cell.processes.pid, signal.SIGKILL)
+            await until(lambda: not pool._numbers)
 
     asyncio.run(main())
 

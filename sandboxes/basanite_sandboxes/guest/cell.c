@@ -27,7 +27,7 @@
 
 enum { RUN = 1, OPEN = 2, CLOSE = 3, KILL = 4 };           /* request.op */
 enum { ANSWERS = 1, PREPARED = 2, CHANNEL = 4 };           /* request.flags */
-enum { OVER_OUTPUT = 1, KILLED = 2 };                      /* reply.flags */
+enum { OVER_OUTPUT = 1, KILLED = 2, OWN_CPU_LIMIT = 8 };   /* reply.flags */
 enum { CHILD_RUN = 1, CHILD_OPEN = 2, SERVE_END = 0 };     /* what cell_serve returns */
 enum { INPUT_FD = 3, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD, FIRST_FREE_FD = 16 }; /* in the child */
 enum { ISOLATED = 100 };                                   /* stage */
@@ -224,6 +224,8 @@ long cell_serve(struct context *c) {
       struct rusage u;
       int status;
       supervise(c, q, pidfd, pipes, n, &r);
+      struct rlimit cpu; /* still told of what is dead but not waited for */
+      if (prlimit((pid_t)pid, RLIMIT_CPU, 0, &cpu) < 0 || cpu.rlim_max != q->cpu_seconds) r.flags |= OWN_CPU_LIMIT;
       wait4((pid_t)pid, &status, 0, &u); /* returns once every process of the namespace is gone */
       close(pidfd);
       r.status = status;

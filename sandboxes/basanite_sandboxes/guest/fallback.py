@@ -113,6 +113,8 @@ class PythonRunner(Runner):
         readers = [reader for reader, _ in pipes]
         lengths = [0, 0, 0]
         said = self._supervise(pidfd, readers, lengths)
+        if self._changed_cpu_limit(pid):
+            said |= wire.OWN_CPU_LIMIT
         status, cpu, peak = self._reap(pid)
         os.close(pidfd)
         wall = time.monotonic() - start
@@ -122,6 +124,13 @@ class PythonRunner(Runner):
             os.close(reader)
         stage, error, _ = wire.STAGE.unpack(os.pread(self.stage, wire.STAGE.size, 0))
         return None, [status, error, stage, said, int(cpu * 1e6), int(wall * 1e6), peak, *lengths]
+
+    def _changed_cpu_limit(self, pid):
+        """Of a run that is dead but not waited for."""
+        try:
+            return resource.prlimit(pid, resource.RLIMIT_CPU)[1] != self.fields[5]
+        except OSError:
+            return True
 
     def _reap(self, pid):
         """-> (status, CPU seconds, largest resident set in KiB), once nothing of the run is left."""

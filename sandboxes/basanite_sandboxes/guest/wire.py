@@ -36,8 +36,9 @@ STAGE = struct.Struct("=3q")
 RUN, OPEN, CLOSE, KILL = 1, 2, 3, 4
 ANSWERS, PREPARED, CHANNEL = 1, 2, 4
 """CHANNEL: two descriptors come with the request, to read from and to write to another run."""
-OVER_OUTPUT, KILLED, LEFT_FILES = 1, 2, 4
-"""LEFT_FILES: what the run left lies in the trash, see below."""
+OVER_OUTPUT, KILLED, LEFT_FILES, OWN_CPU_LIMIT = 1, 2, 4, 8
+"""LEFT_FILES: what the run left lies in the trash, see below. OWN_CPU_LIMIT: the run changed its RLIMIT_CPU, with which
+it can have the kernel kill it at any moment."""
 
 ISOLATED = 100
 """Stage: the run is isolated."""

@@ -22,18 +22,25 @@ class Unsure(Exception):
 
 
 class KilledFromOutside(Exception):
-    """Neither we nor a limit ended the run: the host's own memory killer, or somebody. Says nothing about it."""
+    """Neither we nor a limit of its own ended the run. `report` is what to believe if it happens again: the run may
+    have done it."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report | None = None, *, innocent: bool) -> None:
         super().__init__("killed from outside")
         self.report = report
+        self.innocent = innocent
+        """Whether the run cannot have brought it about."""
 
 
 def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -> Report:
     """The report. Raises SandboxError if the run could not be made, Unsure, KilledFromOutside, Garbled."""
     out_of_memory = watch.out_of_memory()
+    if watch.out_of_machines_memory():
+        raise KilledFromOutside(innocent=False)
     was_dismissed = watch.stopped is Ended.DISMISSED
     if reply.stage < wire.ISOLATED and not out_of_memory and not was_dismissed:
+        if reply.signal == signal.SIGKILL:
+            raise KilledFromOutside(innocent=True)  # nothing of the candidate's ran yet
         raise SandboxError(f"a run could not be isolated: step {reply.stage}, {os.strerror(reply.error)}")
     if reply.stage > wire.REJECTED:
         raise Garbled(f"a run at stage {reply.stage}")
@@ -63,7 +70,8 @@ def account(reply: Reply, watch: Watch, files: CellFiles, group: Group | None) -
     if is_unsure:
         raise Unsure(report)
     if is_unexplained:
-        raise KilledFromOutside(report)
+        own_limit = bool(reply.flags & wire.OWN_CPU_LIMIT)
+        raise KilledFromOutside(report, innocent=not own_limit and watch.is_above_suspicion())
     return report
 
 

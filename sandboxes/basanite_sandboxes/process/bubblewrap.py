@@ -39,6 +39,7 @@ class Bubblewrap(Processes):
         self._config = config
         self._uid = uid
         self._init: int | None = None
+        self._is_first_gone = False
 
     def _launch(self, numbers: Sequence[str]) -> Launch:
         contents = {
@@ -88,8 +89,34 @@ class Bubblewrap(Processes):
                 os.kill(pid, signal.SIGKILL)
         self._process.kill()
 
-    def reap(self) -> None:
+    def reap(self) -> int | None:
+        if self._is_first_gone:
+            self._reap_init()
+            return None
         super().reap()
-        if self._init is not None:
-            os.close(self._init)
-            self._init = None
+        self._is_first_gone = True
+        # Bubblewrap exits with 128 + N where signal N ended its child.
+        self.was_killed = self._process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        if self._init is None:
+            end_orphans()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._init, signal.SIGKILL)
+        return self._init
+
+    def _reap_init(self) -> None:
+        """Where bubblewrap went first, it may by now be a child of ours."""
+        assert self._init is not None
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, self._init, os.WEXITED | os.WNOHANG)
+        os.close(self._init)
+        self._init = None
+
+
+def end_orphans() -> None:
+    """End what is left where bubblewrap, or its server, was killed in the very moment in which a cell was starting: a
+    child of bubblewrap that waits for its parent for ever."""
+    for pid in procfs.orphaned_inits(AGENT.encode()):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)  # ours where we are pid 1 of a container

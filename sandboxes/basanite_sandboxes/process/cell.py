@@ -33,6 +33,8 @@ from basanite_sandboxes.spec import (
 )
 
 START_SECONDS = 60.0
+GONE_SECONDS = 0.5
+"""How long a cell whose agent is gone may take to end by itself, which tells how the agent ended."""
 STOP_SECONDS = 1.0
 """How long a stopped run may take to be gone before its cell is destroyed."""
 CLOSE_SECONDS = 10.0
@@ -49,10 +51,12 @@ class CellLost(Exception):
     """The whole cell died, or its run was killed by none of ours. `reason` says why, if we ended it because of the run;
     `report` is what to believe if it happens again: the run may have done it."""
 
-    def __init__(self, reason: Ended | None, report: Report | None = None) -> None:
+    def __init__(self, reason: Ended | None, report: Report | None = None, *, innocent: bool = False) -> None:
         super().__init__("the cell died")
         self.reason = reason
         self.report = report
+        self.innocent = innocent
+        """Whether the run cannot have brought it about."""
 
 
 class Cell:
@@ -64,6 +68,7 @@ class Cell:
         self.processes = processes
         self._group = group
         self._opened = False
+        self._ended_by_us = False
         self._watch: Watch | None = None
         self._packets: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -73,7 +78,7 @@ class Cell:
     # Life ------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Raises SandboxUnavailable with what bubblewrap or the agent said."""
+        """Raises SandboxUnavailable with what bubblewrap or the agent said, CellLost if somebody killed it."""
         loop = asyncio.get_running_loop()
         self._sock, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock.setblocking(False)
@@ -88,21 +93,29 @@ class Cell:
             far.close()
         self.alive = True
         self._exited = loop.create_future()
-        loop.add_reader(self.processes.pidfd, self._on_exit)
+        loop.add_reader(self.processes.pidfd, self._on_exit, self.processes.pidfd)
         loop.add_reader(self._sock, self._on_packet)
         try:
             await asyncio.wait_for(self._receive(), START_SECONDS)
-            members = self.processes.started()
-            if self._group is not None:
-                self._group.attach(members)
+            await self._attach()
         except BaseException as error:
             await self.close()
+            if isinstance(error, CellLost) and error.innocent:
+                raise
             if isinstance(error, (CellLost, TimeoutError, OSError)):
                 words = self.processes.last_words()
                 raise SandboxUnavailable(f"no sandbox could be made: {words}") from error
             raise
         finally:
             self.processes.close_words()
+
+    async def _attach(self) -> None:
+        members = self.processes.started()
+        try:
+            if self._group is not None:
+                self._group.attach(members)
+        except ProcessLookupError:
+            raise await self._lost() from None
 
     async def close(self) -> None:
         """End the cell and whatever runs in it; returns once the kernel has nothing left of it. May be called often."""
@@ -129,14 +142,19 @@ class Cell:
         """Begin to end the cell."""
         if self.alive:
             self.alive = False
+            self._ended_by_us = True
             self.processes.kill()
 
-    def _on_exit(self) -> None:
+    def _on_exit(self, pidfd: int) -> None:
+        """The first process is gone, or all of them."""
         loop = asyncio.get_running_loop()
         self.alive = False
-        loop.remove_reader(self.processes.pidfd)
+        loop.remove_reader(pidfd)
+        rest = self.processes.reap()
+        if rest is not None:
+            loop.add_reader(rest, self._on_exit, rest)
+            return
         loop.remove_reader(self._sock)
-        self.processes.reap()
         self._sock.close()
         self._wake()
         assert self._exited is not None
@@ -149,10 +167,13 @@ class Cell:
             return
         except OSError:
             packet = b""
-        if not packet or len(self._packets) == MOST_UNREAD:
-            self.kill()  # the agent is gone, or mad; _on_exit follows
-            with contextlib.suppress(OSError):
-                asyncio.get_running_loop().remove_reader(self._sock)
+        loop = asyncio.get_running_loop()
+        if not packet:
+            loop.remove_reader(self._sock)
+            loop.call_later(GONE_SECONDS, self.kill)
+        elif len(self._packets) == MOST_UNREAD:
+            loop.remove_reader(self._sock)
+            self.kill()  # the agent is mad
         else:
             self._packets.append(packet)
             self._wake()
@@ -181,7 +202,7 @@ class Cell:
         """
         try:
             text = program_text(program, files or {})
-            self._require_life()
+            await self._require_life()
             self._files.place(text, stdin)
             self._files.clear_answers()
             flags = wire.ANSWERS if isinstance(program, ANSWERING) else 0
@@ -196,7 +217,7 @@ class Cell:
     ) -> Rejection | None:
         """Compile a program for `run_case`. If it is rejected it is closed already. Raises CellLost or SandboxError."""
         text = program_text(program, {})
-        self._require_life()
+        await self._require_life()
         self._files.place(text, b"")
         self._program_length = len(text)
         watch = self._begin(limits, alone_since, preparing=True)
@@ -218,7 +239,7 @@ class Cell:
                 raise SandboxError(f"a program could not be prepared: {os.strerror(reply.error)}")
             elif reply.signal == signal.SIGKILL:
                 self.kill()  # by none of ours: the host's memory killer, or somebody
-                raise CellLost(None)
+                raise CellLost(None, innocent=watch.is_above_suspicion())
             else:  # It died while it compiled: the source is to blame, not we.
                 rejection = Rejection("the source cannot be compiled", 0, 0)
             self._opened = False
@@ -231,7 +252,7 @@ class Cell:
 
     async def run_case(self, limits: Limits, alone_since: Callable[[float], bool], stdin: bytes) -> Report:
         """Run the open program once. As `run`."""
-        self._require_life()
+        await self._require_life()
         self._files.write_input(stdin, self._program_length)
         watch = self._begin(limits, alone_since, prepared=True)
         return await self._run_once(watch, self._program_length, len(stdin), wire.PREPARED)
@@ -267,13 +288,14 @@ class Cell:
             self.processes.run_ended(left_files=bool(reply.flags & wire.LEFT_FILES))
             if flags & wire.PREPARED and reply.stage == 0:
                 self.kill()  # the agent's word that the preparing child died: its run may live on
-                raise CellLost(None)
+                was_killed = reply.signal == signal.SIGKILL
+                raise CellLost(None, innocent=was_killed and watch.is_above_suspicion())
             return account(reply, watch, self._files, self._group)
         except KilledFromOutside as killed:
             if not self.processes.guards_first:
-                raise CellLost(None, killed.report) from None
+                raise CellLost(None, killed.report, innocent=killed.innocent) from None
             self.kill()
-            raise CellLost(None) from None
+            raise CellLost(None, innocent=killed.innocent) from None
         except Garbled:
             self.kill()
             raise CellLost(None) from None
@@ -298,7 +320,7 @@ class Cell:
                 self._group.limit_memory(limits.memory_bytes)
             except OSError as error:  # more is in use than this limit allows, though nothing runs
                 self.kill()
-                raise CellLost(None) from error
+                raise CellLost(None, innocent=True) from error
         self._watch = Watch(
             limits,
             self._group,
@@ -310,9 +332,18 @@ class Cell:
         )
         return self._watch
 
-    def _require_life(self) -> None:
+    async def _require_life(self) -> None:
         if not self.alive:
-            raise CellLost(None)
+            raise await self._lost()
+
+    async def _lost(self) -> CellLost:
+        """What to raise where the cell is about to be gone, or is."""
+        assert self._exited is not None
+        await asyncio.wait([self._exited])
+        watch = self._watch
+        was_killed = self.processes.was_killed and not self._ended_by_us
+        innocent = was_killed and (watch is None or watch.is_above_suspicion())
+        return CellLost(watch.stopped if watch is not None else None, innocent=innocent)
 
     async def _exchange(
         self,
@@ -323,10 +354,10 @@ class Cell:
         flags: int,
         channel: Channel | None = None,
     ) -> Reply:
-        self._require_life()
-        if self._packets or self._is_spoken_to():  # unasked: the preparing child died, or the agent is mad
+        await self._require_life()
+        if packet := self._unasked():  # the preparing child died, or the agent is mad
             self.kill()
-            raise CellLost(None)
+            raise CellLost(None, innocent=self.processes.guards_first and _says_killed(packet))
         limits = watch.limits if watch is not None else Limits()
         counts_memory = self._group is not None and self._group.counts_memory
         packet = wire.REQUEST.pack(
@@ -344,23 +375,24 @@ class Cell:
                 channel.close()
             else:
                 self._sock.send(packet)
-        except OSError as error:
-            self.kill()
-            raise CellLost(None) from error
+        except OSError as error:  # the agent is gone
+            raise await self._lost() from error
         return await self._receive()
 
-    def _is_spoken_to(self) -> bool:
-        """Whether there is a reply that was not received yet."""
+    def _unasked(self) -> bytes:
+        """A reply to nothing that was asked, if there is one."""
+        if self._packets:
+            return self._packets.popleft()
         try:
-            return bool(self._sock.recv(1, socket.MSG_PEEK))
+            return self._sock.recv(4096)
         except OSError:
-            return False
+            return b""
 
     async def _receive(self) -> Reply:
         """The next reply. If we are cancelled meanwhile, the cell is ended before we return."""
         while not self._packets:
             if not self.alive:
-                raise CellLost(self._watch.stopped if self._watch else None)
+                raise await self._lost()
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -397,6 +429,15 @@ class Cell:
     def _send_kill(self) -> None:
         with contextlib.suppress(OSError):
             self._sock.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
+
+
+def _says_killed(packet: bytes) -> bool:
+    """Whether this is the agent's word that SIGKILL ended the preparing child."""
+    try:
+        reply = Reply.read(packet)
+    except Garbled:
+        return False
+    return reply.stage == 0 and reply.signal == signal.SIGKILL
 
 
 def _empty(group: Group) -> None:

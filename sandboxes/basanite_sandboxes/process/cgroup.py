@@ -50,6 +50,7 @@ class Group:
     cpu: _File | None = None
     memory_limit: _File | None = None
     memory_events: _File | None = None
+    memory_hits: _File | None = None
     memory_peak: _File | None = None
     is_v2: bool = True
     _limit: int = field(default=0, init=False)
@@ -80,7 +81,16 @@ class Group:
         return int(self.memory_peak.read()) if self.memory_peak is not None else 0
 
     def out_of_memory_kills(self) -> int:
+        """Processes of the group that the kernel's memory killer ended, for its limit or that of a group around it,
+        or the machine's."""
         return _word_after(self.memory_events.read(), b"oom_kill") if self.memory_events is not None else 0
+
+    def limit_hits(self) -> int:
+        """How often the group's own memory limit was hit."""
+        if self.memory_hits is None:
+            return 0
+        text = self.memory_hits.read()
+        return _word_after(text, b"max") if self.is_v2 else int(text)
 
     @property
     def counts_memory(self) -> bool:
@@ -95,7 +105,7 @@ class Group:
 
     def remove(self) -> None:
         """Remove the group. Its processes must be dead or dying."""
-        for file in (self.cpu, self.memory_limit, self.memory_events, self.memory_peak):
+        for file in (self.cpu, self.memory_limit, self.memory_events, self.memory_hits, self.memory_peak):
             if file is not None:
                 file.close()
         for directory in self.directories:
@@ -147,6 +157,7 @@ class Control:
             group.cpu = _File(directory / "cpu.stat")
             group.memory_limit = _File(directory / "memory.max", write=True)
             group.memory_events = _File(directory / "memory.events")
+            group.memory_hits = _File(directory / "memory.events")
             peak = directory / "memory.peak"
             if peak.exists():
                 group.memory_peak = _File(peak, write=os.access(peak, os.W_OK))
@@ -158,6 +169,7 @@ class Control:
                 directory = made["memory"]
                 group.memory_limit = _File(directory / "memory.limit_in_bytes", write=True)
                 group.memory_events = _File(directory / "memory.oom_control")
+                group.memory_hits = _File(directory / "memory.failcnt")
                 group.memory_peak = _File(directory / "memory.max_usage_in_bytes", write=True)
                 _write_if_there(directory / "memory.swappiness", "0")
         return group

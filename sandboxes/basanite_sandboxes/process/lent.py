@@ -23,6 +23,8 @@ from basanite_sandboxes.spec import (
     SandboxError,
 )
 
+KILLS = 5
+"""So many cells of one run may be killed by others until that is a failure of ours."""
 ATTEMPTS = 2
 """A run whose cell died is tried once more, on a new cell."""
 
@@ -33,6 +35,28 @@ class Cells(Protocol):
     async def acquire(self, environment: Environment, *, new: bool = False) -> Cell: ...
 
     def release(self, cell: Cell) -> None: ...
+
+
+class Losses:
+    """How often a cell died under one run."""
+
+    def __init__(self) -> None:
+        self._by_the_run = 0
+        self._by_others = 0
+
+    @property
+    def any(self) -> bool:
+        return bool(self._by_the_run or self._by_others)
+
+    def add(self, lost: CellLost) -> bool:
+        """Count one more. -> whether the run may be tried again. Raises SandboxError if others killed too many."""
+        if not lost.innocent:
+            self._by_the_run += 1
+            return self._by_the_run < ATTEMPTS
+        self._by_others += 1
+        if self._by_others == KILLS:
+            raise SandboxError(f"{KILLS} sandboxes of this run were killed from outside") from lost
+        return True
 
 
 class LentSandbox(Sandbox):
@@ -68,9 +92,9 @@ class LentSandbox(Sandbox):
         self, program: PythonProgram, limits: Limits, stdins: Sequence[bytes]
     ) -> AsyncGenerator[Report, None]:
         done = 0
-        attempts = 0
+        losses = Losses()
         while done < len(stdins):
-            (cell,) = await self._living(1, new=attempts > 0)
+            (cell,) = await self._living(1, new=losses.any)
             compiles = False
             try:
                 rejection = await cell.open(program, limits, self._slots.alone_since)
@@ -83,7 +107,7 @@ class LentSandbox(Sandbox):
                         run = cell.run_case(limits, self._slots.alone_since, stdins[done])
                         report = await _settled(run, limits)
                         done += 1
-                        attempts = 0
+                        losses = Losses()
                         yield report
                 finally:
                     if cell.alive:
@@ -93,12 +117,11 @@ class LentSandbox(Sandbox):
                 yield await self._run_alone(program, limits, stdins[done], None)
                 done += 1
             except CellLost as lost:
-                attempts += 1
                 if lost.reason is Ended.STARVED:  # while it compiled
                     yield await self._run_alone(program, limits, stdins[done], None)
                     done += 1
-                    attempts = 0
-                elif lost.reason is not None or attempts == ATTEMPTS:
+                    losses = Losses()
+                elif lost.reason is not None or not losses.add(lost):
                     # Over a limit before it even ran: so it would be in every other case.
                     report = lost.report or _lost(lost.reason or Ended.CELL_LOST, limits)
                     until = done + 1 if compiles else len(stdins)
@@ -106,7 +129,7 @@ class LentSandbox(Sandbox):
                         done += 1
                         yield report
                         report = replace(report, cpu_seconds=0.0, wall_seconds=0.0)
-                    attempts = 0
+                    losses = Losses()
 
     async def run_pair(
         self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
@@ -133,8 +156,9 @@ class LentSandbox(Sandbox):
         alone: bool = False,
     ) -> Report:
         believed = _lost(Ended.CELL_LOST, limits)
-        for attempt in range(ATTEMPTS):
-            (cell,) = await self._living(1, new=attempt > 0)
+        losses = Losses()
+        while True:
+            (cell,) = await self._living(1, new=losses.any)
             run = cell.run(program, limits, self._alone_since(alone), stdin=stdin, files=files)
             try:
                 return await _settled(run, limits, alone=alone)
@@ -142,7 +166,8 @@ class LentSandbox(Sandbox):
                 if lost.reason is not None:
                     return _lost(lost.reason, limits)
                 believed = lost.report or believed
-        return believed
+                if not losses.add(lost):
+                    return believed
 
     async def _pair_once(
         self,
@@ -155,8 +180,9 @@ class LentSandbox(Sandbox):
     ) -> tuple[Report, Report]:
         """Raises Unsure, and SandboxError if the cell of the tests was lost."""
         believed = _lost(Ended.CELL_LOST, limits)
-        for attempt in range(ATTEMPTS):
-            first, second = await self._living(2, new=attempt > 0)
+        losses = Losses()
+        while True:
+            first, second = await self._living(2, new=losses.any)
             ends = channel()
             runs = [
                 asyncio.create_task(_settled(run, limits, alone=alone))
@@ -180,21 +206,24 @@ class LentSandbox(Sandbox):
                 except CellLost as lost:
                     if lost.reason is None:
                         believed = lost.report or believed
-                        continue
+                        if losses.add(lost):
+                            continue
+                        return believed, _lost(Ended.DISMISSED, tests_limits)
                     report = _lost(lost.reason, limits)
                 try:
                     return report, await runs[1]
                 except CellLost as lost:
-                    if lost.reason is None:
+                    if lost.reason is not None:
+                        return report, _lost(lost.reason, tests_limits)
+                    if not lost.innocent:
                         raise SandboxError("the cell of the tests died") from lost
-                    return report, _lost(lost.reason, tests_limits)
+                    losses.add(lost)
             finally:
                 for run in runs:
                     run.cancel()
                 await asyncio.gather(*runs, return_exceptions=True)
                 for end in ends:
                     end.close()
-        return believed, _lost(Ended.DISMISSED, tests_limits)
 
     def _alone_since(self, alone: bool) -> Callable[[float], bool]:
         return _always if alone else self._slots.alone_since

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from basanite_sandboxes.process import cgroup, remedy
-from basanite_sandboxes.process.cell import Cell
+from basanite_sandboxes.process.cell import Cell, CellLost
 from basanite_sandboxes.process.lent import LentSandbox
 from basanite_sandboxes.process.profile import Full, Profile
 from basanite_sandboxes.process.reduced.profile import ReducedProfile
@@ -28,6 +28,8 @@ DEFAULT_UID_BASE = 52000
 """As root, cell N runs as this user plus N: one that owns nothing. As anyone else, as ourselves. Without namespaces,
 cells take users from a random one on that is not below."""
 AUTO, FULL, REDUCED = "auto", "full", "reduced"
+STARTS = 5
+"""So many cells may be killed by others while they start until that is a failure of ours."""
 CELLS_PER_SLOT = 2
 """Of a pair of runs one waits for the other most of the time: together they count as one."""
 
@@ -180,6 +182,14 @@ class ProcessPool(SandboxPool):
             self._discard(cell)
 
     async def _make(self, environment: Environment) -> Cell:
+        for _ in range(STARTS):
+            try:
+                return await self._make_once(environment)
+            except CellLost:
+                pass
+        raise SandboxError(f"{STARTS} sandboxes were killed from outside while they started")
+
+    async def _make_once(self, environment: Environment) -> Cell:
         assert self._profile is not None
         while not self._free_numbers and not self._closed:
             if self._idle:
@@ -233,3 +243,6 @@ class ProcessPool(SandboxPool):
                     cell.look()
                 except Exception:
                     cell.kill()  # whom nobody can watch, nobody can limit
+            for cell in [cell for cell in self._idle if not cell.alive]:
+                self._idle.remove(cell)
+                self._discard(cell)

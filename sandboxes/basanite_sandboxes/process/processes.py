@@ -33,7 +33,7 @@ class Launch:
 
 
 class Processes(ABC):
-    """The first of them is our child: when it has ended, nothing is left of the others."""
+    """The first of them is our child: when it has ended, nothing is left of the others, or it is about to go."""
 
     above_run: int
     """Descendants of the first that belong to no run."""
@@ -85,7 +85,7 @@ class Processes(ABC):
             for fd in (stdin, stdout, stderr, filters, *passed):
                 os.close(fd)
         self.pidfd = os.pidfd_open(self._process.pid)
-        """Readable once all of them are gone."""
+        """Readable once the first of them is gone."""
 
     @property
     def pid(self) -> int:
@@ -128,7 +128,12 @@ class Processes(ABC):
     def kill(self) -> None:
         """Begin to end them."""
 
-    def reap(self) -> None:
-        """Called once `pidfd` is readable."""
+    was_killed = False
+    """Whether SIGKILL ended one of them that no run can reach, be it ours or another's. Known after `reap`."""
+
+    def reap(self) -> int | None:
+        """Called once `pidfd` is readable. -> a pidfd that is readable once others are gone, too: then to be called again;
+        None if all are."""
         self._process.wait()
         os.close(self.pidfd)
+        return None

@@ -55,6 +55,15 @@ def orphaned_inits(word: bytes) -> list[int]:
     return found
 
 
+def out_of_memory_kills() -> int:
+    """How many processes the kernel's memory killer ever ended on this machine, for whatever limit."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        for line in Path("/proc/vmstat").read_bytes().splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
 def cpu_seconds(pids: list[int]) -> float:
     """User and system time of these processes and of their children that were waited for."""
     total = 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from basanite_sandboxes.process import native, procfs, seccomp
-from basanite_sandboxes.process.bubblewrap import AGENT, Bubblewrap, CellConfig
+from basanite_sandboxes.process import native, seccomp
+from basanite_sandboxes.process.bubblewrap import Bubblewrap, CellConfig, end_orphans
 from basanite_sandboxes.process.processes import Processes
 from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import Environment, SandboxUnavailable
@@ -64,7 +62,7 @@ class Full(Profile):
             raise SandboxUnavailable("bubblewrap is missing: install the package bubblewrap")
         interpreter = find_interpreter(self._python, self._uid_base)
         self._config = CellConfig(bwrap, interpreter, seccomp.filter_programs(), native.library())
-        _sweep_orphans()
+        end_orphans()
 
     async def make(self, environment: Environment, number: int) -> Processes:
         return Bubblewrap(
@@ -77,11 +75,3 @@ class Full(Profile):
 
     def close(self) -> None:
         """Nothing of it lies anywhere."""
-
-
-def _sweep_orphans() -> None:
-    """End what servers left that were killed in the very moment in which a cell of theirs was starting: a child of
-    bubblewrap that waits for its parent for ever."""
-    for pid in procfs.orphaned_inits(AGENT.encode()):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)

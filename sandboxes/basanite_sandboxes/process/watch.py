@@ -53,7 +53,10 @@ class Watch:
         self._progress_at_limit: int | None = None
         self._wait = procfs.WaitForCore()
         self._group = group
-        self._kills_before = group.out_of_memory_kills() if group is not None else 0
+        self._memory = group if group is not None and group.counts_memory else None
+        self._kills_before = self._memory_kills()
+        self._hits_before = self._memory.limit_hits() if self._memory is not None else 0
+        self._is_large = False
         self._cpu_before = (group.cpu_seconds() or 0.0) if group is not None else 0.0
         self._began = time.monotonic()
 
@@ -78,7 +81,30 @@ class Watch:
 
     def out_of_memory(self) -> bool:
         """Whether the kernel ended a process for the memory limit of the cell."""
-        return self._group is not None and self._group.out_of_memory_kills() > self._kills_before
+        return self._memory is not None and self._fell_for_memory() and self._hit_limit(self._memory)
+
+    def out_of_machines_memory(self) -> bool:
+        """Whether the kernel ended a process of the cell though the cell was within its limit: there is too little
+        memory for all cells together, in the machine or in the container around us."""
+        return self._memory is not None and self._fell_for_memory() and not self._hit_limit(self._memory)
+
+    def is_above_suspicion(self) -> bool:
+        """Whether the run could not kill the first of its processes, or one of the cell's, and gave nobody a reason to: it
+        did not fall to the kernel's memory killer, and took less than half of the memory that it may, so that no
+        memory killer of the host's own can have meant it."""
+        if not self._processes.guards_first or self._is_large or self._fell_for_memory():
+            return False
+        return self._memory is None or self._memory.peak_bytes() <= self.limits.memory_bytes // 2
+
+    def _fell_for_memory(self) -> bool:
+        return self._memory_kills() > self._kills_before
+
+    def _hit_limit(self, memory: Group) -> bool:
+        return memory.limit_hits() > self._hits_before
+
+    def _memory_kills(self) -> int:
+        """In the cell, or where nobody counts that, on the whole machine."""
+        return (self._memory or procfs).out_of_memory_kills()
 
     def look(self) -> Ended | None:
         """The limit that the run is over so far that it must end now, if any."""
@@ -88,7 +114,7 @@ class Watch:
             return None
         members: list[int] = []
         cpu = self.cpu_seconds()
-        counts_memory = self._group is not None and self._group.counts_memory
+        counts_memory = self._memory is not None
         may_wait = elapsed > limits.wall_seconds / 2
         if cpu is None or not counts_memory or may_wait or self._processes.watches_disk:
             members = self._processes.of_run(prepared=self._prepared)
@@ -101,8 +127,10 @@ class Watch:
             return Ended.CPU_LIMIT
         if self.out_of_memory():  # of one process; the others may wait for it for ever
             return Ended.MEMORY_LIMIT
-        if not counts_memory and self._processes.uses_more_memory(members, limits.memory_bytes):
-            return Ended.MEMORY_LIMIT
+        if not counts_memory and self._processes.uses_more_memory(members, limits.memory_bytes // 2):
+            self._is_large = True
+            if self._processes.uses_more_memory(members, limits.memory_bytes):
+                return Ended.MEMORY_LIMIT
         if self._processes.watches_disk and self._processes.uses_more_disk(members, limits):
             return Ended.MEMORY_LIMIT  # as where temporary files are memory
         if may_wait:
