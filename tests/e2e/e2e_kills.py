@@ -97,6 +97,8 @@ class Killer:
 
     def __init__(self, server: int, mean_seconds: float, seed: int) -> None:
         self.killed: Counter[str] = Counter()
+        self.seen: set[command.Process] = set()
+        """Processes that ever were below the server."""
         self._server = next(process for process in command.descendants(server) if process.pid == server)
         self._mean = mean_seconds
         self._chance = random.Random(seed)
@@ -116,6 +118,7 @@ class Killer:
     def _work(self) -> None:
         while not self._stop.wait(self._chance.expovariate(1 / self._mean)):
             below = sorted(command.descendants(self._server.pid) - {self._server}, key=lambda p: p.pid)
+            self.seen.update(below)
             if below and self._server.is_alive:
                 self._kill(self._chance.choice(below))
 
