@@ -72,6 +72,8 @@ class AsyncClient:
 
         settings: settings of the services by name, e.g. {"log_level": "debug"}.
 
+        Services that end before the client does are not started again: items get Failures that say how they ended.
+
         The first use raises LocalServerFailed if the services do not start.
         """
         return cls._with_local(LocalServer(settings), require_assurance)

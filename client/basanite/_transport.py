@@ -54,6 +54,11 @@ CONTRACT_MAJOR: Final = "1"
 CONNECT_SECONDS: Final = 4.0
 """How long to try for a first connection."""
 
+KEEPALIVE_SECONDS: Final = 30.0
+"""A server that says nothing for so long while it is asked something must answer a ping. Ours take one every 5 s."""
+KEEPALIVE_SHARE: Final = 2 / 3
+"""How long an answer may take, in those terms: a machine that is very busy is not gone."""
+
 _MessageT = TypeVar("_MessageT")
 
 _SERVICE: Final = "/basanite.v1.VerifierService/"
@@ -67,6 +72,8 @@ _OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Or it would stop to ask after two pings, while a run may take many minutes.
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 
@@ -262,6 +269,7 @@ class Transport:
         tls_ca: str | os.PathLike[str] | None = None,
         host: Host | None = None,
         connect_seconds: float = CONNECT_SECONDS,
+        keepalive_seconds: float = KEEPALIVE_SECONDS,
     ) -> None:
         """Raises ConfigurationError for an address or token that cannot be used, or an unreadable
         `tls_ca`."""
@@ -271,12 +279,20 @@ class Transport:
         self._credentials = _credentials(tls, tls_ca, address)
         self._host = host
         self._connect_seconds = connect_seconds
+        self._options = (
+            *_OPTIONS,
+            # A server whose machine or network vanished must not hold calls that have no deadline for ever.
+            ("grpc.keepalive_time_ms", round(keepalive_seconds * 1000)),
+            # gRPC of today goes by the second of these, the oldest that we take by the first.
+            ("grpc.keepalive_timeout_ms", round(keepalive_seconds * KEEPALIVE_SHARE * 1000)),
+            ("grpc.http2.ping_timeout_ms", round(keepalive_seconds * KEEPALIVE_SHARE * 1000)),
+        )
         self._links = PerProcess(self._link)
 
     def _link(self) -> _Link:
         if self._credentials is None:
-            return _Link(grpc.insecure_channel(self.address, options=_OPTIONS))
-        return _Link(grpc.secure_channel(self.address, self._credentials, options=_OPTIONS))
+            return _Link(grpc.insecure_channel(self.address, options=self._options))
+        return _Link(grpc.secure_channel(self.address, self._credentials, options=self._options))
 
     @property
     def connected(self) -> bool:

@@ -94,7 +94,11 @@ class FakeServer:
 
     async def _start(self) -> None:
         self._server = grpc.aio.server(
-            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+            options=[
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 100),
+            ]
         )
         verifier_pb2_grpc.add_VerifierServiceServicer_to_server(_Service(self), self._server)
         if self.credentials is None:
