@@ -81,7 +81,8 @@ class Process:
 def _stat(pid: int) -> tuple[int, str, str] | None:
     """(parent, start time, state)"""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        # A process may call itself what is no text.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()
     except OSError:
         return None
     return int(fields[1]), fields[19], fields[0]
