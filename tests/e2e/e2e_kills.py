@@ -15,11 +15,14 @@ from types import TracebackType
 from typing import Self
 
 import e2e_command as command
+from e2e_fixtures import serving
 
-from basanite import FunctionCase, FunctionTask, Item, Limits, Outcome, Result, StdioCase, StdioTask
+from basanite import Client, FunctionCase, FunctionTask, Item, Limits, Outcome, Result, StdioCase, StdioTask
 
 LIMITS = Limits(cpu_seconds=0.2, wall_seconds=0.5, memory_bytes=64 << 20, output_bytes=1 << 20)
-PROCESSES_OF_A_CELL = 3
+CELLS, PROCESSES_OF_A_CELL = 2, 3
+DESCRIPTORS_OF_A_CELL = 20
+"""At most, in the server."""
 STDIO = (
     # a program that is to double numbers; how often it comes, of a hundred; what is true of it
     ("print(int(input()) * 2)", 40, Outcome.PASSED),
@@ -177,3 +180,45 @@ def belongings(server: int) -> Belongings:
         len(os.listdir(f"/proc/{server}/fd")),
         sum(path.name.startswith(f"basanite-{server}-") for path in command.control_groups()),
     )
+
+
+def judge_under_fire(count: int, mean_seconds: float, folder: Path) -> None:
+    """Half of the items by batch, half by stream. `mean_seconds`: between two kills."""
+    made = make_items(count, random.Random(11))
+    half = count // 2
+    calm = make_items(40, random.Random(12))
+    with serving("--cells", str(CELLS)) as (address, server), Client(address) as client:
+        assert not tally(calm, client.verify_batch([item for item, _ in calm])).wrong
+        before = at_rest(client, server)
+        with Killer(server, mean_seconds, seed=13) as killer:
+            results = client.verify_batch([item for item, _ in made[:half]])
+            results += client.stream([item for item, _ in made[half:]])
+        found = tally(made, results)
+        print(f"\n{count} items, {killer.killed.total()} kills: {dict(killer.killed)}")
+        print(f"Failures: {dict(found.failures)}")
+        assert not found.wrong, "\n".join(found.wrong)
+        assert found.failures.total() <= count // 100
+        again = make_items(40, random.Random(14))
+        assert not tally(again, client.verify_batch([item for item, _ in again])).wrong
+        after = at_rest(client, server)
+        assert after.control_groups * before.cells == before.control_groups * after.cells
+        more = abs(after.cells - before.cells) * DESCRIPTORS_OF_A_CELL
+        assert abs(after.descriptors - before.descriptors) <= more, (before, after)
+        processes = command.descendants(server)
+        command.assert_gone(killer.seen - processes)
+    command.assert_gone(processes)
+    assert not list((folder / "tmp").iterdir())
+
+
+def at_rest(client: Client, server: int) -> Belongings:
+    """What the server has when nothing runs and each slot has a cell at least."""
+    sleep = "import time\ntime.sleep(0.5)\nprint(input())"
+    items = [Item(StdioTask(f"{sleep} # {n}", [StdioCase("1", "1")]), cache=False) for n in range(CELLS)]
+    assert all(result.passed for result in client.verify_batch(items))
+
+    def found() -> Belongings | None:
+        now = belongings(server)
+        is_whole = CELLS <= now.cells <= 2 * CELLS and not now.others and not now.control_groups % now.cells
+        return now if is_whole else None
+
+    return command.wait_for(found)

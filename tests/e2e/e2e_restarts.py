@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ import e2e_command as command
 from basanite import AsyncClient, Client, Item, Result, StdioCase, StdioTask
 
 TOKEN = "a-token-of-the-tests-alone"
+FORMS = ("batch", "stream", "asynchronous stream")
 
 
 class RestartingServer:
@@ -130,3 +133,37 @@ async def by_asynchronous_stream(
         results.append(result)
         restarts.progress(len(results))
     return results
+
+
+def judge_over_restarts(count: int, times: int, folder: Path, transport: str, form: str) -> None:
+    items = make_items(count)
+    listen = f"unix:{folder}/s" if transport == "unix" else f"127.0.0.1:{free_port()}"
+    with RestartingServer(listen, folder) as server:
+        with Restarts(server, count, times) as restarts:
+            results = judge(server.address, items, restarts, form)
+        assert restarts.done_times == times
+        assert len({result.id for result in results}) == len(results) == count
+        assert [result for result in results if not result.passed] == []
+        command.assert_gone(server.killed)
+        processes = command.descendants(server.pid)
+    command.assert_gone(processes)
+    assert not list((folder / "tmp").iterdir())
+    assert not (folder / "s").exists()
+
+
+def judge(address: str, items: list[Item], restarts: Restarts, form: str) -> list[Result]:
+    token = None if address.startswith("unix:") else TOKEN
+    if form == "asynchronous stream":
+
+        async def main() -> list[Result]:
+            async with AsyncClient(address, token=token) as client:
+                return await by_asynchronous_stream(client, items, restarts)
+
+        return asyncio.run(main())
+    with Client(address, token=token) as client:
+        return (by_batch if form == "batch" else by_stream)(client, items, restarts)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

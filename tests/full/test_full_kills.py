@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_e2e_kills import judge_under_fire
+from e2e_kills import judge_under_fire
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_e2e_restarts import FORMS, judge_over_restarts
+from e2e_restarts import FORMS, judge_over_restarts
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 

@@ -292,10 +292,9 @@ class Cell:
                 raise CellLost(None, innocent=was_killed and watch.is_above_suspicion())
             return account(reply, watch, self._files, self._group)
         except KilledFromOutside as killed:
-            if not self.processes.guards_first:
-                raise CellLost(None, killed.report, innocent=killed.innocent) from None
-            self.kill()
-            raise CellLost(None, innocent=killed.innocent) from None
+            if self.processes.guards_first:
+                self.kill()
+            raise CellLost(None, killed.report, innocent=killed.innocent) from None
         except Garbled:
             self.kill()
             raise CellLost(None) from None
@@ -339,7 +338,8 @@ class Cell:
     async def _lost(self) -> CellLost:
         """What to raise where the cell is about to be gone, or is."""
         assert self._exited is not None
-        await asyncio.wait([self._exited])
+        while not self._exited.done():
+            await self._news()  # and not for _exited: its other waiter takes away what is read here
         watch = self._watch
         was_killed = self.processes.was_killed and not self._ended_by_us
         innocent = was_killed and (watch is None or watch.is_above_suspicion())
@@ -393,17 +393,20 @@ class Cell:
         while not self._packets:
             if not self.alive:
                 raise await self._lost()
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            except asyncio.CancelledError:
-                self.kill()
-                raise
+            await self._news()
         try:
             return Reply.read(self._packets.popleft())
         except Garbled as error:
             self.kill()
             raise CellLost(None) from error
+
+    async def _news(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.kill()
+            raise
 
     # Watching --------------------------------------------------------------------------------------------
 

@@ -132,8 +132,8 @@ class Processes(ABC):
     """Whether SIGKILL ended one of them that no run can reach, be it ours or another's. Known after `reap`."""
 
     def reap(self) -> int | None:
-        """Called once `pidfd` is readable. -> a pidfd that is readable once others are gone, too: then to be called again;
-        None if all are."""
+        """Called once `pidfd` is readable. -> a pidfd that is readable once others are gone, too, when this is to be
+        called again; None if all are gone."""
         self._process.wait()
         os.close(self.pidfd)
         return None

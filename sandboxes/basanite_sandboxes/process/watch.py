@@ -89,9 +89,9 @@ class Watch:
         return self._memory is not None and self._fell_for_memory() and not self._hit_limit(self._memory)
 
     def is_above_suspicion(self) -> bool:
-        """Whether the run could not kill the first of its processes, or one of the cell's, and gave nobody a reason to: it
-        did not fall to the kernel's memory killer, and took less than half of the memory that it may, so that no
-        memory killer of the host's own can have meant it."""
+        """Whether the run could kill neither the first of its processes nor one of the cell's, and gave nobody a reason
+        to: it did not fall to the kernel's memory killer, and took less than half of the memory that it may, so that
+        no memory killer of the host's own can have meant it."""
         if not self._processes.guards_first or self._is_large or self._fell_for_memory():
             return False
         return self._memory is None or self._memory.peak_bytes() <= self.limits.memory_bytes // 2
