@@ -18,6 +18,7 @@ reduced/ makes cells in another way.
     processes.py   the processes of a cell, however made      profile.py     how strong isolation is: here, full
     reduced/       cells without namespaces                   remedy.py      what a machine lacks, what would help
     account.py     from counts to the report on a run         program.py     a program as the agent reads it
+    replies.py     what the agent says, checked
 """
 
 from basanite_sandboxes.process.pool import ProcessPool
