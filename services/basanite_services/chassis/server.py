@@ -301,6 +301,8 @@ def _options(settings: Settings) -> list[tuple[str, Any]]:
         # A caller whose machine vanished must not hold cells until its deadline.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        # gRPC of today goes by this one.
+        ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),
     ]
