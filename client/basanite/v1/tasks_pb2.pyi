@@ -432,9 +432,9 @@ class PythonTestForm(google.protobuf.message.Message):
 
     @property
     def classes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Classes that come from the candidate. Their instances, and what arithmetic makes of them, can be asked whatever
-        data can (length, items, order, truth), and it is the candidate's code that answers; equality is identity
-        nevertheless.
+        """Classes that come from the candidate. Instances that the tests make of them can be asked whatever data can (length,
+        items, order, truth), and it is the candidate's code that answers; equality is identity nevertheless. What comes of
+        them, by arithmetic or by methods, has neither order, `in` nor `-` with data, which would be told what is expected.
         """
 
     @property

@@ -124,9 +124,9 @@ _ALWAYS = (
 """What is evaluated whole, in order, with no choice."""
 
 
-def is_unavoidable(error, sources):
-    """Whether every candidate that is not wrong before comes to the line that raised the error. `sources`: file name
-    of the code -> source."""
+def is_unavoidable(error, sources, entry_points):
+    """Whether every candidate that is not wrong before comes to the call that raised the error, and with the same
+    arguments. `sources`: file name of the code -> source."""
     frames, trace = [], error.__traceback__
     while trace is not None:
         frames.append(trace)
@@ -134,7 +134,11 @@ def is_unavoidable(error, sources):
     ours = [number for number, frame in enumerate(frames) if frame.tb_frame.f_code.co_filename in sources]
     if not ours or ours != list(range(ours[0], ours[-1] + 1)):
         return False  # some of it was called by somebody else, who may choose
-    return all(is_straight(*place_of(frames[number], sources)) for number in ours)
+    places = [place_of(frames[number], sources) for number in ours]
+    if not all(is_straight(*place) for place in places):
+        return False
+    trees = [tree_of(source.decode()) for source in sources.values()]
+    return are_arguments_fixed(*places[-1], bindings_of(trees), entry_points)
 
 
 def place_of(frame, sources):
@@ -165,6 +169,57 @@ def place(node):
 def holds(node, wanted):
     start, end = place(node)
     return start <= wanted[0] and wanted[1] <= end
+
+
+_BUILDING = (
+    *(_ast.Name, _ast.Constant, _ast.expr_context, _ast.Call, _ast.keyword, _ast.Attribute, _ast.Starred),
+    *(_ast.Tuple, _ast.List, _ast.Set, _ast.Dict, _ast.Subscript, _ast.BinOp, _ast.operator),
+)
+"""What fixed arguments are made with."""
+
+
+def are_arguments_fixed(tree, wanted, bindings, entry_points):
+    """Whether the call at that place has arguments in which no candidate has a part."""
+    call = next(
+        (node for node in below(tree) if isinstance(node, _ast.Call) and place(node) == wanted),
+        None,
+    )
+    seen = set()
+
+    def is_fixed(node):
+        return all(
+            is_fixed_name(part.id) if isinstance(part, _ast.Name) else isinstance(part, _BUILDING)
+            for part in below(node)
+        )
+
+    def is_fixed_name(name):
+        if name in seen:
+            return True
+        seen.add(name)
+        if name in entry_points:
+            return False
+        return all(value is not None and is_fixed(value) for value in bindings.get(name, ()))
+
+    return call is not None and all(map(is_fixed, [*call.args, *call.keywords]))
+
+
+def bindings_of(trees):
+    """Name -> what it is bound to, each time; None for what is too hard to say. Classes and modules are left out."""
+    bindings, told = {}, set()
+    for node in (node for tree in trees for node in below(tree)):
+        if isinstance(node, (_ast.Assign, _ast.For)):
+            value = node.value if isinstance(node, _ast.Assign) else node.iter
+            for target in node.targets if isinstance(node, _ast.Assign) else [node.target]:
+                if isinstance(target, _ast.Name):
+                    bindings.setdefault(target.id, []).append(value)
+                    told.add(target)
+        elif isinstance(node, _ast.Name) and not isinstance(node.ctx, _ast.Load) and node not in told:
+            bindings.setdefault(node.id, []).append(None)
+        elif isinstance(node, _ast.arg):
+            bindings.setdefault(node.arg, []).append(None)
+        elif isinstance(node, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ExceptHandler)):
+            bindings.setdefault(node.name, []).append(None)
+    return bindings
 
 
 def is_always(node, wanted):

@@ -20,6 +20,9 @@ from wire import CHANNEL_IN_FD, CHANNEL_OUT_FD
 
 MAX_REPLY_BYTES = 8 << 20
 MAX_TEXT = 1000
+MAX_CLASSES = 50
+FRAMES = 6
+"""As many more than in one process are on the stack, at either end, where a call leads to a call of the tests."""
 PLAIN_TYPES = {
     kind.__name__: kind
     for kind in (
@@ -236,7 +239,7 @@ class Server:
             )
         except BaseException:
             arguments = []
-        return [name, [str(kind.__name__) for kind in kinds][:50], text, arguments]
+        return [name, [str(kind.__name__) for kind in kinds][:MAX_CLASSES], text, arguments]
 
     # Calling back ----------------------------------------------------------------------------------------
 
@@ -248,7 +251,12 @@ class Server:
             named = {name: writer.put(value) for name, value in keywords.items()}
             writer.finish()
             self.send(self.asked, "callback", writer.nodes, number, parts, named)
-            answer = self.serve()
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(limit + FRAMES)
+            try:
+                answer = self.serve()
+            finally:
+                sys.setrecursionlimit(limit)
         if answer is None:
             raise EOFError("the tests are over")
         _, kind, *message, name = answer
@@ -266,7 +274,7 @@ class Callback:
     def __init__(self, server, number):
         self._server, self._number = server, number
 
-    def __call__(self, *arguments, **keywords):
+    def __call__(self, /, *arguments, **keywords):
         return self._server.call_tests(self._number, arguments, keywords)
 
 

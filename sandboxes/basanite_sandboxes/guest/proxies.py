@@ -22,7 +22,8 @@ import time
 import types
 
 import graph
-from objects import MAX_REPLY_BYTES, MAX_TEXT, PLAIN_TYPES
+import values
+from objects import FRAMES, MAX_CLASSES, MAX_REPLY_BYTES, MAX_TEXT, PLAIN_TYPES
 from wire import CHANNEL_IN_FD, CHANNEL_OUT_FD
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
@@ -33,6 +34,8 @@ ERRORS = {
     for name, kind in vars(builtins).items()
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _HIDDEN)
 }
+MAX_NAME = 200
+"""Of a class, in characters."""
 _DATA = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 _BEGIN = ("is", "starts", "ends", "find", "rfind", "index", "rindex", "count")
 _COMBINE = ("union", "intersection", "difference", "symmetric")
@@ -44,6 +47,12 @@ BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod",
 LOGICAL = ("and", "or", "xor")
 MAKING = frozenset((*UNARY, *BINARY, *(f"{name}_" for name in LOGICAL)))
 """Operations on whole objects that make whole objects: the sum of two vectors is a vector."""
+TELLING = frozenset(("lt", "le", "gt", "ge", "in", "sub"))
+"""Operations that are told what is expected: `abs(x - 2.5) < 1e-6` asks twice."""
+FOREIGN = frozenset("hemkjG")
+"""Codes of nodes of what is no data."""
+STRANGE, MADE, WHOLE = range(3)
+"""How much an object of the candidate's may be asked; see Remote."""
 _SPECIAL = frozenset(("__name__", "__qualname__", "__doc__", "__module__", "__dict__", "__wrapped__"))
 
 
@@ -57,6 +66,9 @@ class Gone(Exception):
 
 class Cannot(Exception):
     """The tests pass something to the candidate that cannot be passed."""
+
+    is_theirs = False
+    """Whether it is of a kind that only the tests can have made."""
 
 
 class Channel:
@@ -79,7 +91,7 @@ class Channel:
         self._handles = {}
         self._lock = threading.RLock()
 
-    def ask(self, operation, *arguments, **keywords):
+    def ask(self, operation, /, *arguments, **keywords):
         """What comes of it. Raises what the candidate raises, as far as that may be."""
         return self.ask_for("value", operation, arguments, keywords)[1]
 
@@ -104,11 +116,11 @@ class Channel:
                 pass
         return self.wrong is None
 
-    def remote(self, number, whole, kind=None):
+    def remote(self, number, level, kind=None):
         """The stand-in for an object of the candidate's, the same each time."""
-        handle = self._handles.get((number, whole))
+        handle = self._handles.get((number, level))
         if handle is None:
-            handle = self._handles[number, whole] = (kind or Remote)(self, ["h", number], whole)
+            handle = self._handles[number, level] = (kind or Remote)(self, ["h", number], level)
         return handle
 
     # Lines -----------------------------------------------------------------------------------------------
@@ -124,7 +136,7 @@ class Channel:
                 if reply[1] == "callback" and reply[0] == last:
                     call = self._call(*reply[2:])
                 elif reply[0] == token:
-                    return self._take(reply, writer.objects, expected)
+                    return self._take(reply, writer, expected)
                 else:
                     self._die("import" if reply[:2] == [None, "import"] else "malformed")
             except (graph.Malformed, *graph.WRONG_FORM):
@@ -133,12 +145,18 @@ class Channel:
 
     def _written(self, arguments, keywords):
         writer = graph.Writer(self._to_candidate, exact=True)
-        try:
+
+        def put(_):
             items = [writer.put(value) for value in arguments]
             named = {name: writer.put(value) for name, value in keywords.items()}
             writer.finish()
+            return items, named
+
+        try:
+            items, named = values.with_deep_recursion(put, None)
         except graph.Unsendable as error:
             refusal = Cannot(str(error))
+            refusal.is_theirs = isinstance(error, Theirs)
             self.cannot = self.cannot or refusal
             raise refusal from None
         return writer, items, named
@@ -184,7 +202,7 @@ class Channel:
 
     # From the candidate ----------------------------------------------------------------------------------
 
-    def _take(self, reply, objects, expected):
+    def _take(self, reply, writer, expected):
         kind = reply[1]
         if kind in ("opaque", "missing"):
             (reason,) = reply[2:]
@@ -192,8 +210,7 @@ class Channel:
             self._remember(error, [], str(error))
             return "raised", error
         _, _, nodes, changes, *parts = reply
-        passed = len(objects)
-        reader = graph.Reader(objects, self._from_candidate)
+        reader = graph.Reader(returned(writer), self._from_candidate)
         reader.read(nodes)
         if kind == "value":
             (item,) = parts
@@ -205,17 +222,19 @@ class Channel:
             raise ValueError
         else:
             value = None
-        self._change(reader, changes, passed)
+        self._change(reader, changes, writer.objects)
         return kind, value
 
-    def _change(self, reader, changes, passed):
+    def _change(self, reader, changes, objects):
         """Do to what was passed what the candidate did to its copy."""
         for number, node in changes:
-            if type(number) is not int or not 0 <= number < passed:
+            if type(number) is not int or not 0 <= number < len(objects):
                 raise ValueError
-            if node[0] not in graph.CHANGEABLE or node[0] != graph.code_of(reader.objects[number]):
+            if node[0] not in graph.CHANGEABLE or node[0] != graph.code_of(objects[number]):
                 raise ValueError
-            reader.fill(reader.objects[number], node)
+            reader.fill(objects[number], node)
+            if reader.objects[number] is not objects[number]:
+                reader.fill(reader.objects[number], node)
 
     def _from_candidate(self, code, parts):
         (name,) = parts
@@ -223,11 +242,11 @@ class Channel:
             return PLAIN_TYPES[name]
         if code not in "gh" or type(name) is not int or name < 0:
             raise ValueError
-        return self.remote(name, False, Generator if code == "g" else Remote)
+        return self.remote(name, STRANGE, Generator if code == "g" else Remote)
 
     def _error(self, name, kinds, text, arguments):
         """The exception that stands for one of the candidate's."""
-        if type(text) is not str or not all(type(kind) is str for kind in kinds):
+        if type(text) is not str or type(kinds) is not list or not all(type(kind) is str for kind in kinds):
             raise ValueError
         if type(name) is int:  # one that a function of the tests raised comes back
             if name < 0:
@@ -238,12 +257,12 @@ class Channel:
         elif name in ERRORS:
             error = rebuilt(ERRORS[name], text, arguments)
         else:
-            error = RemoteError(f"{kinds[0] if kinds else 'an exception'}: {text}")
+            error = RemoteError(f"{kinds[0] if kinds else 'an exception'}: {text}"[:MAX_TEXT])
         self._remember(error, kinds, text)
         return error
 
     def _remember(self, error, kinds, text):
-        self.raised[id(error)] = error, kinds, text[:MAX_TEXT]
+        self.raised[id(error)] = error, [kind[:MAX_NAME] for kind in kinds[:MAX_CLASSES]], text[:MAX_TEXT]
 
     # To the candidate ------------------------------------------------------------------------------------
 
@@ -265,7 +284,7 @@ class Channel:
         if callable(value) and not isinstance(value, type) and is_standard(kind.__module__):
             return ["k", self._number(value)]
         what = f"the class {value.__name__}" if isinstance(value, type) else f"an instance of {kind.__name__}"
-        raise graph.Unsendable(
+        raise (Theirs if is_theirs(value) else graph.Unsendable)(
             f"{what} cannot be passed to the candidate: pass data or functions, or name the class in `classes` so that"
             " it comes from the candidate"
         )
@@ -287,7 +306,9 @@ class Channel:
 
     def _answer(self, function, arguments, keywords):
         """-> the token of the answer"""
+        limit = sys.getrecursionlimit()
         try:
+            sys.setrecursionlimit(limit + FRAMES)
             writer, items, _ = self._written([function(*arguments, **keywords)], {})
         except Gone:
             raise
@@ -298,6 +319,8 @@ class Channel:
             )
             number = len(self._thrown) - 1
             return self._send("thrown", [], [str(error)[:MAX_TEXT]], {}, [name, number])
+        finally:
+            sys.setrecursionlimit(limit)
         return self._send("returned", writer.nodes, items, {}, None)
 
 
@@ -323,6 +346,18 @@ def puller(iterator):
     return pull
 
 
+class Theirs(graph.Unsendable):
+    """No candidate can have had a part in what it is."""
+
+
+def is_theirs(value):
+    """Not so a class that is the type of an answer, an array of answers, a named tuple that holds one."""
+    kind = value if isinstance(value, type) else type(value)
+    if kind is types.ModuleType:
+        return True
+    return kind.__module__ in ("__main__", "collections") and not isinstance(value, tuple)
+
+
 def is_standard(module):
     return type(module) is str and module.partition(".")[0] in sys.stdlib_module_names
 
@@ -343,15 +378,19 @@ def is_known(value, module, name):
 class Remote:
     """An object of the candidate's that is no data. Equal to itself alone.
 
-    What could be asked of data (length, items, order, arithmetic, truth, QUESTIONS) is asked only of *whole* ones:
-    instances of the classes that the task names. Anything else could be an object that says yes to every question
-    where the tests expect data: `assert 3 in f(x)`, `abs(f(x) - 2.5) < 1e-6`.
+    What could be asked of data (length, items, order, arithmetic, truth, QUESTIONS) is asked only of WHOLE ones: what
+    the tests made by calling a class that the task names. Anything else could be an object that says yes to every
+    question where the tests expect data: `assert 3 in f(x)`, `abs(f(x) - 2.5) < 1e-6`.
+
+    In between is what came of whole ones, or of their classes' methods, where tests may expect either: MADE. It is
+    asked no QUESTIONS, and the operations that are TELLING only with another of the candidate's. A method that returns
+    `self` gives this, too, else it could stand for any number.
     """
 
-    __slots__ = ("__channel", "__iterated", "__node", "__whole")
+    __slots__ = ("__channel", "__iterated", "__level", "__node")
 
-    def __init__(self, channel, node, whole):
-        for name, value in (("channel", channel), ("node", node), ("whole", whole), ("iterated", False)):
+    def __init__(self, channel, node, level):
+        for name, value in (("channel", channel), ("node", node), ("level", level), ("iterated", False)):
             object.__setattr__(self, f"_Remote__{name}", value)
 
     def __eq__(self, other):
@@ -363,19 +402,28 @@ class Remote:
     def __hash__(self):
         return hash(self.__node[1])
 
-    def __call__(self, *arguments, **keywords):
-        return self.__made(self.__channel.ask("call", self, *arguments, **keywords))
+    def __call__(self, /, *arguments, **keywords):
+        return self.__made(self.__channel.ask("call", self, *arguments, **keywords), WHOLE)
 
-    def __made(self, value):
-        """What a class gives is whole if the class is."""
-        if type(value) is Remote and self.__whole and self.__node[0] == "e":
-            return self.__channel.remote(value.__node[1], True)
+    def __made(self, value, level):
+        """What a class gives that the task names."""
+        return self.__at(value, level) if type(self) is EntryPoint and self.__level else value
+
+    def __at(self, value, level):
+        if type(value) is Remote and value.__node[0] == "h":
+            return self.__channel.remote(value.__node[1], level)
         return value
+
+    def _returned(self):
+        """The stand-in for it where it is an answer."""
+        if self.__level != WHOLE:
+            return self
+        return self.__at(self, MADE) if type(self) is Remote else Remote(self.__channel, self.__node, STRANGE)
 
     def __getattr__(self, name):
         if name[:2] == "__" and name not in _SPECIAL:
             raise AttributeError(f"objects of the candidate give no {name} here")
-        if not self.__whole and name in QUESTIONS:
+        if self.__level != WHOLE and name in QUESTIONS:
             raise AttributeError(
                 f"an object of the candidate that is no data has no {name} here; see classes"
             )
@@ -396,7 +444,7 @@ class Remote:
         iterator = self.__channel.ask("iter", self)
         if not isinstance(iterator, Remote):
             raise TypeError("iter() returned no iterator")
-        if not self.__whole and iterator != self:
+        if not self.__level and iterator != self:
             object.__setattr__(self, "_Remote__iterated", True)
         return iterator
 
@@ -416,7 +464,7 @@ class Remote:
         return text(self.__channel.ask("format", self, form))
 
     def __bool__(self):
-        if not self.__whole:
+        if not self.__level:
             raise TypeError("an object of the candidate that is no data is neither true nor false")
         return self.__channel.ask("bool", self) is True
 
@@ -430,28 +478,24 @@ class Remote:
         return self.__channel.ask("issubclass", value, self) is True
 
     def __copy__(self):
-        return self.__alike(self.__channel.ask("copy", self))
+        return self.__at(self.__channel.ask("copy", self), self.__level)
 
     def __deepcopy__(self, memo):
-        return self.__alike(self.__channel.ask("deepcopy", self))
-
-    def __alike(self, copied):
-        return (
-            self.__channel.remote(copied.__node[1], True)
-            if self.__whole and type(copied) is Remote
-            else copied
-        )
+        return self.__at(self.__channel.ask("deepcopy", self), self.__level)
 
     def __asked(self, operation, *operands):
         """What comes of an operation that data have, too."""
-        if not any(isinstance(operand, Remote) and operand.__whole for operand in operands):
+        levels = [operand.__level if isinstance(operand, Remote) else STRANGE for operand in operands]
+        if not any(levels):
             raise TypeError(
                 f"an object of the candidate that is no data has no {operation} here; see classes"
             )
+        if WHOLE not in levels and STRANGE in levels and operation in TELLING:
+            raise TypeError(
+                f"what came of an object of the candidate has no {operation} with data here; see classes"
+            )
         value = self.__channel.ask(operation, *operands)
-        if type(value) is Remote and operation in MAKING:
-            return self.__channel.remote(value.__node[1], True)
-        return value
+        return self.__at(value, MADE) if operation in MAKING else value
 
 
 class Generator(Remote):
@@ -465,7 +509,7 @@ class EntryPoint(Remote):
     __slots__ = ()
 
     def __init__(self, channel, name, is_class):
-        super().__init__(channel, ["e", name], is_class)
+        super().__init__(channel, ["e", name], WHOLE if is_class else STRANGE)
 
 
 class Method:
@@ -476,13 +520,38 @@ class Method:
     def __init__(self, target, name):
         self.target, self.name = target, name
 
-    def __call__(self, *arguments, **keywords):
+    def __call__(self, /, *arguments, **keywords):
         channel, made = self.target._Remote__channel, self.target._Remote__made
-        return made(channel.ask("method", self.target, self.name, *arguments, **keywords))
+        return made(channel.ask("method", self.target, self.name, *arguments, **keywords), MADE)
 
 
 def node_of(remote):
     return remote._Remote__node
+
+
+def returned(writer):
+    """What the tests get if the candidate returns what they passed: the same, but for instances of its classes and what
+    holds them. A list of shapes, say, may stand where a list of areas is expected."""
+    given = [value._returned() if issubclass(type(value), Remote) else value for value in writer.objects]
+    holders = [[] for _ in given]
+    for number, node in enumerate(writer.nodes):
+        for part in node:
+            if type(part) is list:
+                holders[part[0]].append(number)
+    changed = [number for number, value in enumerate(given) if value is not writer.objects[number]]
+    copied = {holder for number in changed for holder in holders[number]}
+    if not copied:
+        return given
+    missing = list(copied)
+    while missing:
+        for holder in holders[missing.pop()]:
+            if holder not in copied:
+                copied.add(holder)
+                missing.append(holder)
+    foreign = (value for value, node in zip(given, writer.nodes, strict=True) if node[0] in FOREIGN)
+    copies = []
+    graph.Reader(copies, lambda code, parts: next(foreign)).read(writer.nodes)
+    return [copies[number] if number in copied else value for number, value in enumerate(given)]
 
 
 def text(value):

@@ -101,8 +101,10 @@ class Run:
             error = raised
         if self.first and not asked and not channel.asked and error is not None:
             raise Fault(number, f"it raises {self.describe(error)}, before it asks anything of the candidate")
-        if self.first and channel.cannot is not None and faults.is_unavoidable(channel.cannot, self.sources):
-            raise Fault(number, f"{self.describe(channel.cannot)}")
+        refused = channel.cannot
+        may_be_fault = self.first and refused is not None and refused.is_theirs
+        if may_be_fault and faults.is_unavoidable(refused, self.sources, self.entry_points):
+            raise Fault(number, self.describe(refused))
         healthy = channel.check()
         if error is None and healthy and channel.cannot is None:
             say({"passed": True})

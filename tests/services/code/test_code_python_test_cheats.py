@@ -49,6 +49,47 @@ def test_it_loses(judge: Judge, names: list[str]) -> None:
     assert not bad
 
 
+YES = """
+class Yes:
+    def __init__(self, *x): pass
+    __sub__ = __rsub__ = __abs__ = __neg__ = __mul__ = __matmul__ = lambda self, *x: self
+    __round__ = lambda self, *x: 0
+    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = lambda self, *x: True
+    startswith = lambda self, x: True
+    count = lambda self, x: 1
+"""
+FORGED_INSTANCES = {
+    "a method that returns its object": "class V(Yes):\n    def get(self, *x): return self",
+    "a method that returns its argument": "class V(Yes):\n    def get(self, x=0, *y): return x if x else self",
+    "a class method": "class V(Yes):\n    get = classmethod(lambda cls, *x: Yes())",
+    "a class that makes itself": (
+        "class V(Yes):\n    get = classmethod(lambda cls, *x: Yes())\n    __new__ = lambda cls, *x: cls"
+    ),
+}
+EXPECTING = [
+    "assert abs(V(5).get() - 78.54) < 1e-2",
+    "assert abs(V.get(V(5)) - 78.54) < 1e-2",
+    "assert abs(V(5).get(V(6)) - 78.54) < 1e-2",
+    "import unittest\nunittest.TestCase().assertAlmostEqual(V(5).get(), 78.54, places=2)",
+    "assert 3 in V(5).get()",
+    "assert V(5).get() > 70",
+    "assert V(5).get().startswith('quartz')",
+    "assert V(5).get().count(4) == 1",
+    "assert abs(V(5).get([V(6)])[0] - 78.54) < 1e-2",
+    "assert abs(V(5).get({'a': (V(6),)})['a'][0] - 78.54) < 1e-2",
+    "assert abs(V(1, 2) * V(3, 4) - 11) < 1e-6",
+    "assert abs(V(1, 2) @ V(3, 4) - 11) < 1e-6",
+    "assert abs(abs(V(3, 4)) - 5) < 1e-6",
+    "assert 4.9 < abs(V(3, 4)) < 5.1",
+]
+
+
+@pytest.mark.parametrize("name", FORGED_INSTANCES)
+def test_an_instance_does_not_stand_for_what_is_expected_of_its_methods(judge: Judge, name: str) -> None:
+    verdict = judge(python_test(YES + FORGED_INSTANCES[name], [], *EXPECTING, classes=["V"]))
+    assert "PASSED" not in outcomes(verdict), list(zip(EXPECTING, outcomes(verdict), strict=True))
+
+
 def test_swallowing_every_error_does_not_help(judge: Judge) -> None:
     """What the channel has seen counts, not what the tests make of it."""
     swallowing = "try:\n    f(1)\nexcept BaseException:\n    pass"

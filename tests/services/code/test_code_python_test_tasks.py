@@ -236,6 +236,15 @@ LED_ASTRAY = {
     "the same by a callback": ("x[0]() if callable(x[0]) else 1", "class A: pass\nf(lambda: f(A()))\nf(1)"),
     "a name that was not bound": ("2", "if f(1) == 1:\n    y = 1\nassert y == 1"),
     "a local name that was not bound": ("2", "def g():\n    if f(1) == 1:\n        y = 1\n    return y\ng()"),
+    "a class of its own choice": ("type(None)", "assert f(f(1)) == 1"),
+    "the class of a stand-in": ("object()", "assert f(type(f(1))) is int"),
+    "a named tuple of the tests with an object in it": (
+        "object()",
+        "from collections import namedtuple\nP = namedtuple('P', 'x y')\nf(P(f(1), 2))\nassert f(1) == 1",
+    ),
+    "an argument of a conditional": ("2", "class A: pass\nf(A() if f(1) == 2 else 1)\nassert f(1) == 1"),
+    "a conditional in a name": ("2", "class A: pass\ny = A() if f(1) == 2 else 1\nf(y)\nassert f(1) == 1"),
+    "an item": ("2", "class A: pass\ny = [0, 1, A()]\nf(y[f(1)])\nassert f(1) == 1"),
     "an import": ("2", "if f(1) == 2:\n    import nothing_such"),
     "exit": ("2", "if f(1) == 2:\n    raise SystemExit(0)"),
     "an exit that nobody sees": ("2", "if f(1) == 2:\n    import os\n    os._exit(0)"),
@@ -268,6 +277,14 @@ def test_a_candidate_cannot_choose_a_failure(
         python_test(f"def f(*x): return {returned}\n", "f", case), cpu_seconds=3, wall_seconds=0.5
     )
     assert verdict.score == 0, explain(verdict)
+
+
+def test_names_of_classes_do_not_fill_a_verdict(judge: Judge) -> None:
+    names = "['ValueError', ['x' * 200] * 35_000, 'x', []]"
+    source = f"{TAP}\ndef f(x):\n    asked()['self'].describe = lambda *x: {names}\n    raise ValueError\n"
+    verdict = judge(python_test(source, "f", *["assert f(1) == 2"] * 5))
+    assert outcomes(verdict) == ["FAILED"] * 5, explain(verdict)
+    assert verdict.ByteSize() < MIB
 
 
 def test_nor_by_what_it_writes(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
