@@ -83,6 +83,22 @@ OPERATIONS = {
         name: getattr(operator, name)
         for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod")
     },
+    **{
+        name: getattr(operator, name)
+        for name in (
+            "iadd",
+            "isub",
+            "imul",
+            "imatmul",
+            "itruediv",
+            "ifloordiv",
+            "imod",
+            "ipow",
+            "ilshift",
+            "irshift",
+        )
+    },
+    **{name: getattr(operator, name) for name in ("iand", "ior", "ixor")},
     **{name: getattr(operator, name) for name in ("pow", "lshift", "rshift", "and_", "or_", "xor")},
 }
 

@@ -47,7 +47,8 @@ BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod",
 LOGICAL = ("and", "or", "xor")
 MAKING = frozenset((*UNARY, *BINARY, *(f"{name}_" for name in LOGICAL)))
 """Operations on whole objects that make whole objects: the sum of two vectors is a vector."""
-TELLING = frozenset(("lt", "le", "gt", "ge", "in", "sub"))
+IN_PLACE = frozenset(f"i{name}" for name in (*BINARY, *LOGICAL) if name != "divmod")
+TELLING = frozenset(("lt", "le", "gt", "ge", "in", "sub", "isub"))
 """Operations that are told what is expected: `abs(x - 2.5) < 1e-6` asks twice."""
 FOREIGN = frozenset("hemkjG")
 """Codes of nodes of what is no data."""
@@ -495,7 +496,9 @@ class Remote:
                 f"what came of an object of the candidate has no {operation} with data here; see classes"
             )
         value = self.__channel.ask(operation, *operands)
-        return self.__at(value, MADE) if operation in MAKING else value
+        if operation in IN_PLACE and isinstance(value, Remote) and value == self:
+            return self
+        return self.__at(value, MADE) if operation in MAKING or operation in IN_PLACE else value
 
 
 class Generator(Remote):
@@ -577,6 +580,8 @@ def _define():
         operation = f"{name}_" if name in LOGICAL else name
         setattr(Remote, f"__{name}__", unary(operation))
         setattr(Remote, f"__r{name}__", reflected(operation))
+    for operation in IN_PLACE:
+        setattr(Remote, f"__{operation}__", unary(operation))
     for name in ("__doc__", "__module__"):
         remote = property(lambda self, name=name: self._Remote__channel.ask("getattr", self, name))
         for kind in (Remote, Generator, EntryPoint):  # each has them of its own

@@ -53,6 +53,7 @@ YES = """
 class Yes:
     def __init__(self, *x): pass
     __sub__ = __rsub__ = __abs__ = __neg__ = __mul__ = __matmul__ = lambda self, *x: self
+    __isub__ = lambda self, x: 0
     __round__ = lambda self, *x: 0
     __lt__ = __le__ = __gt__ = __ge__ = __contains__ = lambda self, *x: True
     startswith = lambda self, x: True
@@ -81,6 +82,7 @@ EXPECTING = [
     "assert abs(V(1, 2) @ V(3, 4) - 11) < 1e-6",
     "assert abs(abs(V(3, 4)) - 5) < 1e-6",
     "assert 4.9 < abs(V(3, 4)) < 5.1",
+    "x = V(5).get()\nx -= 78.54\nassert abs(x) < 1e-2",
 ]
 
 
