@@ -17,6 +17,8 @@ from basanite import (
     Item,
     Limits,
     ProgramTask,
+    PythonTestCase,
+    PythonTestTask,
     StdioCase,
     StdioTask,
     Task,
@@ -93,12 +95,17 @@ def load_theme(path: Path) -> Iterator[Case]:
         where = f"{path.name}, {table.get('name')!r}"
         table = {**theme.get("common", {}).get(table.get("form"), {}), **table}
         own = table.pop("task", {})
+        before = table.pop("before", "")
         known = {name: table.pop(name) for name in list(table) if name in _FIELDS}
         if table.keys() & own.keys():
             table = {name: value for name, value in table.items() if name not in own}
         try:
             case = Case(
-                **{**known, "needs": tuple(known.get("needs", ())), "source": _text(known["source"])},
+                **{
+                    **known,
+                    "needs": tuple(known.get("needs", ())),
+                    "source": before + _text(known["source"]),
+                },
                 theme=path.stem,
                 kind=theme["kind"],
                 task=table | own,
@@ -188,5 +195,15 @@ def _program(case: Case) -> Task:
     return ProgramTask(case.source, **{name: _text(value) for name, value in case.task.items()})
 
 
-FORMS: dict[str, Callable[[Case], Task]] = {"stdio": _stdio, "function": _function, "program": _program}
+def _python_test(case: Case) -> Task:
+    rest = {name: value for name, value in case.task.items() if name != "cases"}
+    return PythonTestTask(case.source, [PythonTestCase(tests) for tests in case.task["cases"]], **rest)
+
+
+FORMS: dict[str, Callable[[Case], Task]] = {
+    "stdio": _stdio,
+    "function": _function,
+    "program": _program,
+    "python_test": _python_test,
+}
 """How a case of each form becomes a task."""

@@ -24,7 +24,7 @@ from basanite import Client, LocalServerFailed, StdioTask
 CASES = load()
 THEMES = sorted({case.theme for case in CASES})
 EXCEPTIONS = load_exceptions(HERE / "exceptions" / "full.toml", CASES)
-AT_LEAST = {"cheat": 291, "masking": 78, "oddity": 271}
+AT_LEAST = {"cheat": 380, "masking": 78, "oddity": 271}
 """How many cases there are. More are welcome; none gets lost."""
 NEEDS = {"proc", "pid-namespace", "filter", "unix-sockets", "shared-memory", "stdin-file", "x86-64"}
 """README.md says what each means."""

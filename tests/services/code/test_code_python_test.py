@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from code_judge import MIB, Judge, explain, python_test
-from python_test_tables import read
 
 from basanite.v1 import tasks_pb2
 from basanite_sandboxes.process.python import find_interpreter
@@ -52,7 +52,9 @@ def nothing(): pass
 def read_honest() -> dict[str, tuple[str, str]]:
     """Name -> (candidate, tests)."""
     found = {}
-    for name, body in read("python_test_honest.txt").items():
+    text = Path(__file__).with_name("python_test_honest.txt").read_text()
+    parts = re.split(r"^### (.*)\n", text, flags=re.MULTILINE)
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
         candidate, tests = body.split("\n---\n")
         found[name] = (CLASSES if candidate == "CLASSES" else candidate, tests)
     return found
