@@ -37,16 +37,15 @@ ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1
 PYTHON_OF_THE_IMAGE = "3.11"
 TESTED = ("pytest", "pytest-timeout", "hypothesis")
 _PROC = "reads /proc, which is not there"
+_FIRST = "pid 1 would survive that"
 _MEMORY = "tells a MemoryError of the limit from one of the program, which takes a memory cgroup"
 NOT_IN_A_STOCK_CONTAINER = {
-    "test_code_cheats.py::test_what_is_expected_of_a_function_is_nowhere_in_its_process": _PROC,
-    "test_code_cheats.py::test_what_is_expected_of_a_program_is_nowhere_in_its_process": _PROC,
-    "test_code_oddities.py::test_it_passes[1-input by buffer]": _PROC,
-    "test_code_oddities.py::test_it_passes[2-input by buffer]": _PROC,
+    "test_code_python_test_tasks.py::test_nothing_of_the_tests_is_in_the_candidates_process": _PROC,
+    "test_code_python_test_tasks.py::test_limits[__import__('os').kill(0, 9)": _FIRST,
     "test_code_function.py::test_a_process_that_dies_lets_the_next_cases_run": _MEMORY,
     "test_code_function.py::test_outcome_is_that_of_the_first_case_that_did_not_pass": _MEMORY,
     "test_code_program.py::test_no_ending_has_a_score[x = bytearray": _MEMORY,
-    "test_code_stdio.py::test_endings[import os; os.kill(os.getpid(), 9)]": "pid 1 would survive that",
+    "test_code_stdio.py::test_endings[import os; os.kill(os.getpid(), 9)]": _FIRST,
     "test_code_stdio.py::test_each_case_is_a_fresh_process": "process ids are those of the container",
 }
 """Tests of the code verifier, and why."""
