@@ -253,7 +253,7 @@ class Channel:
             if name < 0:
                 raise ValueError
             error = self._thrown[name]
-            if not isinstance(error, tuple(ERRORS.values())):
+            if isinstance(error, _HIDDEN):
                 error = RemoteError(text)
         elif name in ERRORS:
             error = rebuilt(ERRORS[name], text, arguments)

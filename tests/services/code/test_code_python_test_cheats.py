@@ -34,3 +34,30 @@ def test_it_must_start_even_if_nothing_is_asked_of_it(judge: Judge) -> None:
         verdict = judge(python_test(source, "f", "assert 1", "assert 2"), **SHORT)
         assert "PASSED" not in outcomes(verdict), (source, explain(verdict))
     assert judge(python_test("pass", "f", "assert 1", "assert 2")).score == 1
+
+
+def test_an_error_of_the_tests_cannot_be_kept_and_raised_where_it_means_something(judge: Judge) -> None:
+    source = """
+kept = []
+def f(x):
+    if not callable(x):
+        raise kept[0]
+    try:
+        x(5)
+    except BaseException as error:
+        kept.append(error)
+"""
+    for error in ("AssertionError", "StopIteration"):
+        tests = f"""
+def small(x):
+    if x > 3: raise {error}
+f(small)
+try:
+    f(1)
+except {error}:
+    pass
+else:
+    raise ValueError
+"""
+        verdict = judge(python_test(source, "f", tests), **SHORT)
+        assert verdict.score == 0, (error, explain(verdict))
