@@ -42,6 +42,7 @@ _MEMORY = "tells a MemoryError of the limit from one of the program, which takes
 NOT_IN_A_STOCK_CONTAINER = {
     "test_code_python_test_tasks.py::test_nothing_of_the_tests_is_in_the_candidates_process": _PROC,
     "test_code_python_test_tasks.py::test_limits[__import__('os').kill(0, 9)": _FIRST,
+    "test_code_python_test_tasks.py::test_limits[return 'x' * (1 << 30)": _MEMORY,
     "test_code_function.py::test_a_process_that_dies_lets_the_next_cases_run": _MEMORY,
     "test_code_function.py::test_outcome_is_that_of_the_first_case_that_did_not_pass": _MEMORY,
     "test_code_program.py::test_no_ending_has_a_score[x = bytearray": _MEMORY,
