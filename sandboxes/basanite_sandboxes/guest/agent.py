@@ -146,7 +146,7 @@ def main():
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
         resource.setrlimit(limit, (0, 0))
     gc.collect()
-    libc.malloc_trim(0)  # what the compiler has left of importing us is a page less to map for each run
+    libc.malloc_trim(0)  # importing left free memory, whose page tables each run would copy
     gc.freeze()  # the candidate's garbage collector does not touch the agent's pages
     runner.ready()
     serve(runner)
