@@ -11,7 +11,7 @@ import grpc
 
 from basanite._errors import ItemFormatError
 from basanite._results import Assurance, Result
-from basanite._run import Entry, Member, Run, Sending, encode, invalid, item_limit, request_bytes
+from basanite._run import Entry, Member, Run, Sending, encode, invalid, item_limit, request_bytes, unsent
 from basanite._server_info import RequestLimits
 from basanite._tasks import Item
 from basanite._transport import RpcFailed, Transport
@@ -100,7 +100,7 @@ class _Batch(Run):
                         "id", f"must be unique in its batch, but {given[item.id]} items have it"
                     )
             except ItemFormatError as error:
-                self._put(index, Result(item_id, None, invalid(error)))
+                self._put(index, unsent(item, item_id, error))
                 continue
             member = Member(index, item_id, item.deadline_seconds)
             entry = same.get(body) if item.cache else None

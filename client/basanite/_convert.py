@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from basanite import values
 from basanite._enums import ASSURANCE_NUMBERS, ASSURANCES, TEXT_POLICIES, VALUE_POLICIES
-from basanite._errors import ItemFormatError, ValueFormatError
+from basanite._errors import CandidateRefused, ItemFormatError, ValueFormatError
 from basanite._results import Assurance
 from basanite._tasks import (
     NOT_GIVEN,
@@ -132,12 +132,18 @@ def _code(
 ) -> tasks_pb2.CodeTask:
     code = proto.code
     code.language = _text(task.language, "code.language")
-    code.source = _source(task.source, "code.source")
+    try:
+        code.source = _source(task.source, "code.source")
+    except ItemFormatError as error:
+        if issubclass(type(task.source), str):  # anything else was the caller
+            raise CandidateRefused(error.field, error.rule) from error
+        raise
     return code
 
 
 def _source(source: str, field: str) -> str:
-    if len(_text(source, field)) > _MAX_SOURCE_BYTES:
+    text = _text(source, field)
+    if len(text) > _MAX_SOURCE_BYTES or len(text.encode()) > _MAX_SOURCE_BYTES:
         raise ItemFormatError(field, f"must be at most {_MAX_SOURCE_BYTES} bytes")
     return source
 

@@ -64,6 +64,10 @@ class ItemFormatError(BasaniteError, ValueError):
         return type(self), (self.field, self.rule)
 
 
+class CandidateRefused(ItemFormatError):
+    """The candidate's own text is what breaks the rule: a verdict on the candidate, and no fault of the item."""
+
+
 class ValueFormatError(BasaniteError, ValueError):
     """A value that tagged JSON cannot carry, or a text that is no tagged JSON."""
 

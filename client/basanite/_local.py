@@ -128,7 +128,16 @@ class LocalServer:
         elif importlib.util.find_spec("basanite_services") is None:
             raise LocalServerFailed(_INSTALL)
         else:
-            command = [sys.executable, "-m", "basanite_services", "--listen", self.address, "--watch-stdin"]
+            # -P: a file of the working directory must not take the place of a library.
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "basanite_services",
+                "--listen",
+                self.address,
+                "--watch-stdin",
+            ]
         try:
             return subprocess.Popen(
                 command,

@@ -18,11 +18,20 @@ from typing import Final
 import grpc
 
 from basanite._convert import check_id, item_to_proto
-from basanite._errors import ItemFormatError
+from basanite._errors import CandidateRefused, ItemFormatError
 from basanite._parse import result_from_proto
-from basanite._results import Assurance, Failure, FailureReason, Result
+from basanite._results import (
+    Assurance,
+    Diagnostic,
+    Failure,
+    FailureReason,
+    Outcome,
+    Result,
+    Severity,
+    Verdict,
+)
 from basanite._server_info import RequestLimits
-from basanite._tasks import Item
+from basanite._tasks import Item, ProgramTask
 from basanite._transport import RpcFailed, Transport, VerifyCall
 from basanite.v1 import result_pb2
 
@@ -138,6 +147,19 @@ def encode(item: Item, assurance: Assurance) -> tuple[bytes, Assurance]:
         check_id(item.id)
     required = assurance if item.require_assurance is None else item.require_assurance
     return item_to_proto(item, required).SerializeToString(), required
+
+
+def unsent(item: Item, item_id: str, error: ItemFormatError) -> Result:
+    """The Result of an item that is not sent: REJECTED if the candidate's text is why, else a Failure."""
+    if not isinstance(error, CandidateRefused):
+        return Result(item_id, None, invalid(error))
+    verdict = Verdict(
+        Outcome.REJECTED,
+        None if isinstance(item.task, ProgramTask) else 0.0,
+        Assurance.SEPARATED,
+        diagnostics=(Diagnostic(Severity.ERROR, f"the program {error.rule}"),),
+    )
+    return Result(item_id, verdict)
 
 
 def invalid(error: ItemFormatError) -> Failure:

@@ -11,7 +11,7 @@ from typing import Final
 from basanite._errors import ItemFormatError
 from basanite._pump import iterate
 from basanite._results import Assurance, Result
-from basanite._run import Entry, Member, Run, Sending, encode, invalid, item_limit, request_bytes
+from basanite._run import Entry, Member, Run, Sending, encode, invalid, item_limit, request_bytes, unsent
 from basanite._tasks import Item
 from basanite._transport import DuplexCall, RpcFailed, Transport
 from basanite._window import Window
@@ -113,7 +113,7 @@ class Stream(Run):
             if item_id in self._ids:
                 raise ItemFormatError("id", "must be unique among the items in flight")
         except ItemFormatError as error:
-            self._put(index, Result(item_id, None, invalid(error)))
+            self._put(index, unsent(item, item_id, error))
             return
         entry = Entry(item_id, body, required, [Member(index, item_id, item.deadline_seconds)])
         await self._wait_for_room()

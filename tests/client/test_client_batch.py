@@ -132,6 +132,23 @@ def case(**change: Any) -> Item:
     return stdio(cases=[CASES[0], dataclasses.replace(CASES[0], **change)])
 
 
+@pytest.mark.parametrize("text", ["\ud800", "x" * (64 << 20), "é" * (1 << 19) + "x"])
+def test_a_candidates_text_that_cannot_be_sent_is_rejected_and_never_masks_the_candidate(
+    client: Client, server: FakeServer, text: str
+) -> None:
+    items = [item("pass"), stdio(source=text), Item(ProgramTask(text))]
+    streamed = sorted(client.stream(items), key=lambda result: result.id)
+    for passed, refused, unscored in (client.verify_batch(items), streamed):
+        assert passed.passed
+        assert refused.score == 0.0
+        assert refused.verdict is not None
+        assert refused.verdict.outcome is Outcome.REJECTED
+        assert refused.verdict.diagnostics[0].message.startswith("the program must be")
+        assert unscored.verdict is not None
+        assert unscored.verdict.score is None
+    assert client.verify(stdio(source=text)).score == 0.0
+
+
 def call(**change: Any) -> Item:
     return Item(FunctionTask("pass", "f", [FunctionCase(**({"args": [1], "expected": 1} | change))]))
 
@@ -146,9 +163,7 @@ def deep(depth: int) -> Any:
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
-        (stdio(source="\ud800"), "code.source"),
         (stdio(source=None), "code.source"),
-        (stdio(source="x" * (64 << 20)), "code.source"),
         (stdio(language=1), "code.language"),
         (stdio(comparison="nonsense"), "code.stdio.comparison.policy"),
         (

@@ -11,7 +11,7 @@ import pytest
 from building import item, numbered
 from fake_server import FakeServer
 
-from basanite import AsyncClient, Client, FailureReason, Item, Result
+from basanite import AsyncClient, Client, FailureReason, Item, Result, StdioCase, StdioTask
 
 Serve = Callable[..., FakeServer]
 
@@ -87,16 +87,15 @@ def test_an_empty_source_gives_no_results(client: Client) -> None:
 
 
 def test_bad_items_get_failures_and_the_rest_is_judged(client: Client) -> None:
-    results = {
-        r.id: r for r in client.stream([item("\ud800"), item("fail"), item("pass", "x"), item("hang \ud800")])
-    }
+    bad = Item(StdioTask("pass", [StdioCase("\ud800", "")]))
+    results = {r.id: r for r in client.stream([bad, item("fail"), item("pass", "x"), bad])}
     assert len(results) == 4
     assert results["item-1"].score == 0.5
     assert results["x"].passed
     for refused in ("item-0", "item-3"):
         failure = results[refused].failure
         assert failure is not None
-        assert failure.field == "code.source"
+        assert failure.field == "code.stdio.cases[0].stdin"
 
 
 def test_an_id_in_flight_is_not_taken_twice_and_is_free_again_after(client: Client) -> None:

@@ -51,8 +51,6 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
     "no-task": ({"kind": "code"}, "task", "set"),
     "no-form": (NO_FORM, "code.form", "stdio, function, python_test or program"),
     "long-id": (command.right(id="i" * 257), "id", "256"),
-    "empty-source": (command.stdio(""), "code.source", "empty"),
-    "long-source": (command.stdio("#" * (2 << 20)), "code.source", "1048576"),
     "other-language": (
         {"kind": "code", "code": {**NO_FORM["code"], "language": "cobol", "program": {}}},
         "code.language",

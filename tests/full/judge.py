@@ -34,7 +34,7 @@ call = Item(
     )
 )
 shown = Item(ProgramTask("print(6 * 7)"), limits=Limits(cpu_seconds=1))
-bad = Item(StdioTask("", cases))
+bad = Item(StdioTask("1", []))
 
 with Client(address) as client:
     described = client.describe()
@@ -51,7 +51,7 @@ with Client(address) as client:
     assert results[5].failure is not None
     assert (results[5].failure.reason, results[5].failure.field) == (
         FailureReason.INVALID_ITEM,
-        "code.source",
+        "code.stdio.cases",
     )
     assert progress[-1] == (6, 6)
     assert client.verify(Item.from_json(right.to_json())).passed

@@ -45,7 +45,7 @@ class CodeTask(google.protobuf.message.Message):
     language: builtins.str
     """"python"."""
     source: builtins.str
-    """The candidate's text, not empty, at most 1 MiB."""
+    """The candidate's text. One of more than 1 MiB is REJECTED."""
     @property
     def stdio(self) -> global___StdioForm: ...
     @property

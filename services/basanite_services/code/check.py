@@ -25,12 +25,20 @@ _NAME = re.compile(r"[^\W\d]\w*")
 Comparison = tasks_pb2.TextComparison | tasks_pb2.ValueComparison
 
 
-def check_candidate(path: str, language: str, source: str) -> None:
+def check_language(path: str, language: str) -> None:
     if language != "python":
         raise InvalidItem(f"{path}.language", f'must be "python", not "{language[:40]}"')
+
+
+def is_too_long(source: str) -> bool:
+    return len(source) > MAX_SOURCE_BYTES or len(source.encode()) > MAX_SOURCE_BYTES
+
+
+def check_checker(path: str, language: str, source: str) -> None:
+    check_language(path, language)
     if not source:
         raise InvalidItem(f"{path}.source", "must not be empty")
-    if len(source) > MAX_SOURCE_BYTES or len(source.encode()) > MAX_SOURCE_BYTES:
+    if is_too_long(source):
         raise InvalidItem(f"{path}.source", f"must be at most {MAX_SOURCE_BYTES} bytes")
 
 

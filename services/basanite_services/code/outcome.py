@@ -161,6 +161,17 @@ def verdict_of(cases: Sequence[CaseResult], diagnostics: Sequence[Diagnostic]) -
     return verdict
 
 
+def rejected(message: str, *, scored: bool) -> Verdict:
+    """The verdict on a candidate that is not run at all."""
+    return Verdict(
+        outcome=result_pb2.OUTCOME_REJECTED,
+        score=0.0 if scored else None,
+        assurance=result_pb2.ASSURANCE_SEPARATED,
+        diagnostics=[_diagnostic(Rejection(message, 0, 0))],
+        score_policy=SCORE_POLICY if scored else "",
+    )
+
+
 def not_run(weight: int) -> CaseResult:
     return CaseResult(outcome=result_pb2.OUTCOME_NOT_RUN, weight=weight)
 

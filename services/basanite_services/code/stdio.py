@@ -62,7 +62,7 @@ def _check(form: tasks_pb2.StdioForm) -> list[_Case]:
     check.check_count(f"{path}.cases", len(form.cases))
     check.check_comparison(f"{path}.comparison", form.comparison)
     if form.HasField("checker"):
-        check.check_candidate(f"{path}.checker", form.checker.language, form.checker.source)
+        check.check_checker(f"{path}.checker", form.checker.language, form.checker.source)
     cases = []
     for number, case in enumerate(form.cases):
         here = f"{path}.cases[{number}]"

@@ -7,8 +7,9 @@ from typing import ClassVar
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.spec import Limits, SandboxPool
 from basanite_services.chassis.verifier import Context, InvalidItem, Verifier
-from basanite_services.code.check import check_candidate
+from basanite_services.code.check import MAX_SOURCE_BYTES, check_language, is_too_long
 from basanite_services.code.function import judge_function
+from basanite_services.code.outcome import rejected
 from basanite_services.code.program import run_program
 from basanite_services.code.python_test import judge_python_test
 from basanite_services.code.stdio import judge_stdio
@@ -34,8 +35,12 @@ class CodeVerifier(Verifier[tasks_pb2.CodeTask]):
         return (("python", pool.python_version),)
 
     async def verify(self, task: tasks_pb2.CodeTask, context: Context) -> result_pb2.Verdict:
-        check_candidate("code", task.language, task.source)
-        match task.WhichOneof("form"):
+        check_language("code", task.language)
+        form = task.WhichOneof("form")
+        if form is not None and is_too_long(task.source):
+            # The candidate's doing, and so a verdict.
+            return rejected(f"the program must be at most {MAX_SOURCE_BYTES} bytes", scored=form != "program")
+        match form:
             case "stdio":
                 return await judge_stdio(task.source.encode(), task.stdio, context)
             case "function":
