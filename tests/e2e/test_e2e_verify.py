@@ -214,7 +214,7 @@ def test_what_could_not_be_judged_is_judged_again_and_verdicts_are_not(address: 
 
 def test_a_line_that_was_mended_is_judged(address: str, folder: Path) -> None:
     items, results = folder / "items", folder / "results"
-    command.write_lines(items, [command.stdio("", id="a"), command.right(id="b")])
+    command.write_lines(items, [{**NO_CASES, "id": "a"}, command.right(id="b")])
     assert command.run("verify", items, "-o", results, "--address", address).returncode == 1
     command.write_lines(items, [command.right(id="a"), command.right(id="b")])
     assert command.run("verify", items, "-o", results, "--address", address).returncode == 0
