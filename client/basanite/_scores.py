@@ -40,11 +40,12 @@ def scores(
     if on_failure != "raise":
         return [on_failure if result.verdict is None else result.score for result in results]
     if failed:
-        raise _unavailable(failed, len(results))
+        raise unavailable(failed, len(results))
     return [result.score for result in results]
 
 
-def _unavailable(failed: list[Result], total: int) -> RewardUnavailable:
+def unavailable(failed: list[Result], total: int) -> RewardUnavailable:
+    """The error that says which Failures there are among so many results."""
     counts = Counter("UNKNOWN" if r.failure is None else r.failure.reason.name for r in failed)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     messages = dict.fromkeys(f"{r.id}: {r.failure.message}" for r in failed if r.failure is not None)
