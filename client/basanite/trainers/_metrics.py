@@ -54,7 +54,7 @@ def outcome_of(rollout: Rollout) -> str:
     """What became of it, in a word or two: "passed", "time_limit", "failure: overloaded"."""
     if rollout.failure is not None:
         return f"failure: {rollout.failure.reason}"
-    return rollout.verdict.outcome if rollout.verdict is not None else Outcome.NOT_RUN
+    return rollout.verdict.outcome.value if rollout.verdict is not None else Outcome.NOT_RUN.value
 
 
 def message_of(rollout: Rollout) -> str:

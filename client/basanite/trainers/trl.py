@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from basanite._client import AsyncClient
 from basanite._errors import ConfigurationError
+from basanite._run import FOREVER
 from basanite._sync import Client
 from basanite.rewards import LengthShape
 from basanite.trainers._checks import Check, Rollout, Step, reward_of
@@ -59,17 +60,16 @@ def reward_function(
     nobody asked to judge, and what Client.verify_batch raises: ConnectionFailed within 5 seconds where there is no
     server.
     """
-    judging = _Judging(checks, length, on_failure, max_failure_fraction)
+    judging = _Judging(checks, length, deadline_seconds, on_failure, max_failure_fraction)
     connected = Client() if client is None else client
     if not isinstance(connected, Client):
         raise ConfigurationError("client must be a Client; for an AsyncClient there is async_reward_function")
-    deadline = _finite(deadline_seconds)
 
     def reward(
         *, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Sequence[Any], **others: Any
     ) -> list[float | None]:
         step, began = judging.plan(prompts, completions, others), time.monotonic()
-        results = connected.verify_batch(step.items, deadline_seconds=deadline)
+        results = connected.verify_batch(step.items, deadline_seconds=judging.deadline_seconds)
         return judging.finish(step.rollouts(results), time.monotonic() - began, completion_ids, others)
 
     reward.__name__ = reward.__qualname__ = name
@@ -86,17 +86,16 @@ def async_reward_function(
     name: str = "basanite",
 ) -> AsyncRewardFunction:
     """As reward_function, but asynchronous: TRL runs asynchronous reward functions side by side."""
-    judging = _Judging(checks, length, on_failure, max_failure_fraction)
+    judging = _Judging(checks, length, deadline_seconds, on_failure, max_failure_fraction)
     connected = AsyncClient() if client is None else client
     if not isinstance(connected, AsyncClient):
         raise ConfigurationError("client must be an AsyncClient; for a Client there is reward_function")
-    deadline = _finite(deadline_seconds)
 
     async def reward(
         *, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Sequence[Any], **others: Any
     ) -> list[float | None]:
         step, began = judging.plan(prompts, completions, others), time.monotonic()
-        results = await connected.verify_batch(step.items, deadline_seconds=deadline)
+        results = await connected.verify_batch(step.items, deadline_seconds=judging.deadline_seconds)
         return judging.finish(step.rollouts(results), time.monotonic() - began, completion_ids, others)
 
     reward.__name__ = reward.__qualname__ = name
@@ -110,12 +109,16 @@ class _Judging:
         self,
         checks: Sequence[Check],
         length: LengthShape | None,
+        deadline_seconds: float,
         on_failure: Literal["raise"] | float | None,
         max_failure_fraction: float,
     ) -> None:
         if not checks:
             raise ConfigurationError("at least one Check is needed")
+        if not 0 < deadline_seconds < FOREVER:
+            raise ConfigurationError("deadline_seconds must be a positive number: TRL itself waits for ever")
         check_policy(on_failure, max_failure_fraction)
+        self.deadline_seconds = deadline_seconds
         self._checks = checks
         self._length = length
         self._on_failure = on_failure
@@ -165,9 +168,3 @@ def _text_of(completion: Any) -> str:
                 return content
             return "".join(block.get("text", "") for block in content if block.get("type") == "text")
     return ""
-
-
-def _finite(deadline_seconds: float) -> float:
-    if not 0 < deadline_seconds < 1e9:
-        raise ConfigurationError("deadline_seconds must be a positive number: TRL itself waits for ever")
-    return float(deadline_seconds)

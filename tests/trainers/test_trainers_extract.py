@@ -1,0 +1,87 @@
+"""Extractors: an honest answer is found whole, and what is no answer says why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from basanite.trainers import NoAnswer, fenced_block, tagged, whole_text
+
+PROGRAM = 'print("""\n``\n~~~ `x` ```y``` """)\n    # ```\n'
+
+
+def fenced(text: str, said: str = "python", fence: str = "```") -> str:
+    return f"{fence}{said}\n{text}{fence}\n"
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        fenced(PROGRAM),
+        fenced(PROGRAM, "Python"),
+        fenced(PROGRAM, "py"),
+        fenced(PROGRAM, "python3 title=main.py"),
+        fenced(PROGRAM, " python"),
+        fenced(PROGRAM, fence="````"),
+        "Think.\n" + fenced("wrong\n") + "No:\n" + fenced(PROGRAM) + "Done.",
+        fenced(PROGRAM) + "It prints:\n" + fenced("1\n", "text"),
+        fenced(PROGRAM) + "```text\nnever closed",
+        fenced(fenced("print(1)\n") + "x\n", "markdown", "````") + fenced(PROGRAM),
+        fenced(PROGRAM).removesuffix("\n") + "  \t",
+    ],
+)
+def test_the_last_block_of_the_language_is_the_answer(completion: str) -> None:
+    assert fenced_block("python")(completion) == PROGRAM
+
+
+def test_line_ends_of_windows_do_not_hide_a_block() -> None:
+    assert fenced_block("python")("a\r\n```python\r\nprint(1)\r\n```\r\n") == "print(1)\r\n"
+
+
+def test_tildes_fence_too() -> None:
+    assert fenced_block("python")("~~~python\nprint('```')\n```\n~~~") == "print('```')\n```\n"
+
+
+def test_without_a_language_the_last_block_counts() -> None:
+    assert fenced_block()(fenced("a\n") + fenced("b\n", "")) == "b\n"
+
+
+@pytest.mark.parametrize(
+    ("completion", "message", "line"),
+    [
+        ("", "there is no fenced python block", 0),
+        ("print(1)", "there is no fenced python block", 0),
+        (fenced("print(1)\n", ""), "there is no fenced python block", 0),
+        (fenced("print(1)\n", "pythonic"), "there is no fenced python block", 0),
+        ("    ```python\nprint(1)\n```", "there is no fenced python block", 0),
+        (fenced("a\n") + "So:\n```python\nprint(", "the last fenced python block is not closed", 5),
+    ],
+)
+def test_what_holds_no_block_says_why(completion: str, message: str, line: int) -> None:
+    assert fenced_block("python")(completion) == NoAnswer(message, line)
+
+
+@given(
+    program=st.text(st.characters(exclude_characters="`~", exclude_categories=["Cs"])),
+    before=st.text(st.characters(exclude_characters="`~")),
+)
+def test_whatever_has_no_fence_of_its_own_comes_out_as_it_went_in(program: str, before: str) -> None:
+    assert fenced_block("python")(f"{before}\n```python\n{program}\n```") == program + "\n"
+    assert whole_text(program) == program
+
+
+@given(st.text("`~ \npython"))
+def test_no_text_breaks_an_extractor(text: str) -> None:
+    for extract in (fenced_block("python"), fenced_block(), tagged(), whole_text):
+        assert isinstance(extract(text), (str, NoAnswer))
+
+
+def test_the_last_tagged_answer_is_the_answer() -> None:
+    extract = tagged("answer")
+    assert extract("<answer>1</answer> or <answer>\nif a < b:\n  c\n</answer>.") == "if a < b:\n  c\n"
+    assert extract("</answer><answer></answer>") == ""
+    assert extract("1") == NoAnswer("there is no <answer>")
+    assert extract("<answer>1</answer>\n<answer>2") == NoAnswer("the last <answer> is not closed", 2)
+    with pytest.raises(ValueError, match="name"):
+        tagged("<answer>")
