@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 from basanite._batch import verify_batch
 from basanite._direct import verify_directly
@@ -24,7 +25,7 @@ class AsyncClient:
     """A connection to a Basanite server.
 
     One client may serve several asyncio.run calls, threads with event loops of their own, and both sides of
-    a fork.
+    a fork. A pickled one connects anew where it is unpickled.
 
     Every item gets exactly one Result. What goes wrong with an item is a Failure in its Result; exceptions
     are about the server as a whole: ConnectionFailed, AuthenticationFailed, ContractMismatch, ClientClosed.
@@ -54,10 +55,12 @@ class AsyncClient:
             raise ConfigurationError(
                 "no address: pass one, set BASANITE_ADDRESS, or use Client.local() to run the services here"
             )
+        token = token or os.environ.get("BASANITE_TOKEN")
         self._local: LocalServer | None = None
         self._require_assurance = _assurance(require_assurance)
-        self._transport = Transport(
-            address, token=token or os.environ.get("BASANITE_TOKEN"), tls=tls, tls_ca=tls_ca
+        self._transport = Transport(address, token=token, tls=tls, tls_ca=tls_ca)
+        self._again = functools.partial(
+            type(self), address, token=token, tls=tls, tls_ca=tls_ca, require_assurance=require_assurance
         )
 
     @classmethod
@@ -86,6 +89,11 @@ class AsyncClient:
         client._transport = Transport(server.address, host=server, connect_seconds=START_SECONDS)
         weakref.finalize(client, server.stop)
         return client
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._local is not None:
+            raise TypeError("a client with services of its own cannot be pickled")
+        return self._again, ()
 
     @property
     def address(self) -> str:

@@ -71,13 +71,17 @@ class Stream(Run):
         self.release()
         pump, connection = self._tasks
         pump.cancel()
-        if ended_well and self._call is not None:
-            self._call.finish()
-            await asyncio.wait([connection], timeout=_END_SECONDS)
-        connection.cancel()
-        await asyncio.gather(pump, connection, return_exceptions=True)
-        self._window.release(len(self._ids))
-        self._ids.clear()
+        try:
+            if ended_well and self._call is not None:
+                self._call.finish()
+                await asyncio.wait([connection], timeout=_END_SECONDS)
+        finally:
+            connection.cancel()
+            try:
+                await asyncio.gather(pump, connection, return_exceptions=True)
+            finally:
+                self._window.release(len(self._ids))
+                self._ids.clear()
 
     # The source
 

@@ -95,6 +95,12 @@ def _stop(loops: PerProcess[_LoopThread]) -> None:
         thread.stop()
 
 
+def _unpickled(client: AsyncClient) -> Client:
+    made = Client.__new__(Client)
+    made._start(client)
+    return made
+
+
 class Client:
     """A connection to a Basanite server, for programs without an event loop.
 
@@ -147,6 +153,9 @@ class Client:
         self._async = client
         self._loops = PerProcess(_LoopThread)
         self._finalizer = weakref.finalize(self, _stop, self._loops)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._async,)
 
     @property
     def address(self) -> str:

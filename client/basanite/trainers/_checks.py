@@ -53,7 +53,13 @@ class Rollout:
     @property
     def failure(self) -> Failure | None:
         """The first Failure among the results. With one there is no reward."""
-        return next((result.failure for result in self.results if result.failure is not None), None)
+        failed = self.failed_result
+        return None if failed is None else failed.failure
+
+    @property
+    def failed_result(self) -> Result | None:
+        """The first Result with a Failure."""
+        return next((result for result in self.results if result.failure is not None), None)
 
     @property
     def passed(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from basanite._errors import ConfigurationError, RewardUnavailable
+from basanite._results import Result
 from basanite._scores import unavailable
 from basanite.trainers._checks import Rollout
 
@@ -23,37 +24,42 @@ def check_policy(on_failure: Literal["raise"] | float | None, max_failure_fracti
 
 def stop_if_too_many(rollouts: Sequence[Rollout], max_fraction: float) -> None:
     """Raises RewardUnavailable if more than this share of the rollouts have a Failure."""
-    failed = [rollout for rollout in rollouts if rollout.failure is not None]
+    failed = [result for rollout in rollouts if (result := rollout.failed_result) is not None]
     if len(failed) > max_fraction * len(rollouts):
-        raise too_many(failed, len(rollouts), max_fraction)
+        raise _too_many(failed, len(rollouts), max_fraction)
 
 
 class RecentFailures:
-    """For trainers that ask for one reward at a time: the share of Failures among the last rollouts."""
+    """For trainers that ask for one reward at a time: the share of Failures among the last rollouts.
+
+    Once it was too large that is so for good: a trainer may go on without the samples whose call raised.
+    """
 
     def __init__(self, max_fraction: float, window: int = 256, least: int = 32) -> None:
         """window: how many rollouts count. least: so many are taken for judged from the start, so that the first
         Failure of a run is not half of all."""
         self._max_fraction = max_fraction
         self._least = least
-        self._recent: deque[Rollout] = deque(maxlen=window)
+        self._recent: deque[Result | None] = deque(maxlen=window)  # None where there was no Failure
+        self._error: RewardUnavailable | None = None
+
+    def check(self) -> None:
+        """Raises RewardUnavailable if the share is, or was, too large."""
+        if self._error is not None:
+            raise RewardUnavailable(str(self._error), self._error.counts)
 
     def add(self, rollout: Rollout) -> None:
-        """Raises RewardUnavailable if the share is too large now."""
-        self._recent.append(rollout)
-        if rollout.failure is None:
-            return
-        failed = [each for each in self._recent if each.failure is not None]
-        if len(failed) > self._max_fraction * max(len(self._recent), self._least):
-            raise too_many(failed, len(self._recent), self._max_fraction)
+        """Raises RewardUnavailable if the share is, or was, too large."""
+        failed_result = rollout.failed_result
+        self._recent.append(failed_result)
+        if failed_result is not None and self._error is None:
+            recent = list(self._recent)  # at once: other threads add to it
+            failed = [result for result in recent if result is not None]
+            if len(failed) > self._max_fraction * max(len(recent), self._least):
+                self._error = _too_many(failed, len(recent), self._max_fraction)
+        self.check()
 
 
-def too_many(failed: Sequence[Rollout], total: int, max_fraction: float) -> RewardUnavailable:
-    """The error for so many Failures."""
-    error = unavailable(
-        [result for rollout in failed for result in rollout.results if result.failure is not None][
-            : len(failed)
-        ],
-        total,
-    )
+def _too_many(failed: list[Result], total: int, max_fraction: float) -> RewardUnavailable:
+    error = unavailable(failed, total)
     return RewardUnavailable(f"{error} (max_failure_fraction is {max_fraction:g})", error.counts)

@@ -50,6 +50,16 @@ def _until_verdict(result: Result) -> float:
     return result.usage.queue_seconds + result.usage.wall_seconds
 
 
+def queue_seconds_of(rollout: Rollout) -> float:
+    """From its items' arrival at the server to their start, the longest; 0 if there was none."""
+    return max((result.usage.queue_seconds for result in rollout.results), default=0.0)
+
+
+def verdict_seconds_of(rollout: Rollout) -> float:
+    """From its items' arrival at the server to their verdicts, the longest; 0 if there was none."""
+    return max(map(_until_verdict, rollout.results), default=0.0)
+
+
 def outcome_of(rollout: Rollout) -> str:
     """What became of it, in a word or two: "passed", "time_limit", "failure: overloaded"."""
     if rollout.failure is not None:
