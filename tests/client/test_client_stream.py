@@ -207,3 +207,19 @@ def test_a_consumer_that_does_not_consume_stops_the_source(client: Client) -> No
         threading.Event().wait(0.3)
     assert taken < 2500
     assert len(list(results)) == 4999
+
+
+def test_a_stream_that_is_cancelled_while_it_ends_gives_its_places_back(serve: Serve) -> None:
+    server = serve(max_queued_items=3)
+    client = AsyncClient(server.address)
+
+    async def leave_in_haste() -> None:
+        taking = asyncio.create_task(anext(client.stream(numbered(3, "hang"))))
+        await asyncio.to_thread(server.arrived.wait, 10)
+        taking.cancel()
+        await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.wait([taking])
+
+    asyncio.run(leave_in_haste())
+    assert asyncio.run(client.verify(item(), deadline_seconds=10)).passed

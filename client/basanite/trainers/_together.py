@@ -85,7 +85,7 @@ class _Shared:
         self._waiting: dict[str, asyncio.Future[Result]] = {}
         self._unsent: deque[Item] = deque()
         self._unsent_or_end = asyncio.Event()
-        self._abandoned = False
+        self._abandoned: set[str] = set()  # sent, while nobody waits for them
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def add(self, item: Item, seconds: float) -> tuple[str, asyncio.Future[Result]]:
@@ -103,7 +103,7 @@ class _Shared:
         """Nobody waits for these any more."""
         for wire_id in wire_ids:
             if self._waiting.pop(wire_id, None) is not None:
-                self._abandoned = True
+                self._abandoned.add(wire_id)
         if self._abandoned and not self._waiting and not self.ended:
             self._end()
             self.task.cancel()  # and with it the runs on the server
@@ -120,13 +120,16 @@ class _Shared:
                 item = self._unsent.popleft()
                 if item.id in self._waiting:
                     yield item
+                else:
+                    self._abandoned.discard(item.id)
 
     async def _run(self) -> None:
         try:
             async with aclosing(self._client.stream(self._items())) as results:
                 async for result in results:
+                    self._abandoned.discard(result.id)
                     future = self._waiting.pop(result.id, None)
-                    if future is not None and not future.done():
+                    if future is not None:
                         future.set_result(result)
                     if not self._waiting:
                         self._end()
