@@ -25,7 +25,7 @@ class AsyncClient:
     """A connection to a Basanite server.
 
     One client may serve several asyncio.run calls, threads with event loops of their own, and both sides of
-    a fork. A pickled one connects anew where it is unpickled.
+    a fork. A pickled one, which holds the token, connects anew where it is unpickled.
 
     Every item gets exactly one Result. What goes wrong with an item is a Failure in its Result; exceptions
     are about the server as a whole: ConnectionFailed, AuthenticationFailed, ContractMismatch, ClientClosed.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import cloudpickle
 import pytest
 from building import item, numbered
 from fake_server import FakeServer
 from programs import run_program
 from server_process import ServerProcess
 
-from basanite import AsyncClient, Client
+from basanite import Assurance, AsyncClient, Client
 
 
 def test_one_asynchronous_client_serves_several_event_loops(server: FakeServer) -> None:
@@ -55,6 +57,29 @@ def test_one_synchronous_client_serves_several_threads(client: Client) -> None:
         assert all(r.passed for r in pool.map(client.verify, numbered(40)))
         batches = pool.map(lambda n: client.verify_batch(numbered(20)), range(8))
         assert all(r.passed for batch in batches for r in batch)
+
+
+def test_a_pickled_client_connects_anew(
+    serve: Callable[..., FakeServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(token="secret")
+    monkeypatch.setenv("BASANITE_ADDRESS", server.address)
+    monkeypatch.setenv("BASANITE_TOKEN", "secret")
+    asynchronous, synchronous = AsyncClient(require_assurance=Assurance.GUARDED), Client()
+    with synchronous:
+        assert synchronous.verify(item()).passed
+        monkeypatch.delenv("BASANITE_ADDRESS")
+        monkeypatch.delenv("BASANITE_TOKEN")
+        with cloudpickle.loads(cloudpickle.dumps(synchronous)) as copy:
+            assert copy.verify(item()).passed
+    copy = cloudpickle.loads(cloudpickle.dumps(asynchronous))
+    assert asyncio.run(copy.verify(item("guarded"))).passed
+    asyncio.run(copy.close())
+
+
+def test_a_client_with_services_of_its_own_cannot_be_pickled() -> None:
+    with pytest.raises(TypeError, match="services of its own"):
+        cloudpickle.dumps(AsyncClient.local())
 
 
 def test_the_synchronous_client_works_inside_an_event_loop(client: Client) -> None:

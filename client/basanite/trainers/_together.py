@@ -2,14 +2,14 @@
 
 Trainers that ask for one reward at a time ask for many side by side. All items in flight of an event loop share one
 VerifyStream call, in which those of one turn of the loop leave in one message, and a Result comes back as soon as it
-is there, whatever its neighbours do. The first item opens the call; it ends when nobody waits any more.
+is there, whatever its neighbours do. The first item opens the call; it ends when nobody waits any more, and takes no
+more than a thousand items.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import itertools
 import os
 import threading
 from collections import deque
@@ -22,6 +22,7 @@ from basanite._errors import ConnectionFailed
 from basanite._results import Failure, FailureReason, Result
 from basanite._tasks import Item
 
+_CALL_ITEMS: Final = 1_000  # of one call; with another, a balancer can choose anew where the next ones go
 _SLACK_SECONDS: Final = 0.1  # by which we outlive items' deadlines: their Failures say more than ours
 
 
@@ -58,7 +59,7 @@ class Together:
     def _shared(self) -> _Shared:
         place = (os.getpid(), asyncio.get_running_loop())
         shared: _Shared | None = getattr(self._here, "shared", None)
-        if shared is None or shared.ended or self._here.place != place:
+        if shared is None or shared.full or self._here.place != place:
             shared = _Shared(self._client)
             self._here.place, self._here.shared = place, shared
             self._tasks.add(shared.task)
@@ -78,19 +79,22 @@ class _Shared:
     """A stream that the calls of one event loop share."""
 
     def __init__(self, client: AsyncClient) -> None:
-        self.ended = False
+        self.full = False
         """True if it takes no more items."""
         self._client = client
-        self._wire_ids = map(str, itertools.count())
+        self._taken = 0
         self._waiting: dict[str, asyncio.Future[Result]] = {}
         self._unsent: deque[Item] = deque()
         self._unsent_or_end = asyncio.Event()
         self._abandoned: set[str] = set()  # sent, while nobody waits for them
+        self._ending = False
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def add(self, item: Item, seconds: float) -> tuple[str, asyncio.Future[Result]]:
         """Send an item. Returns the id that it is sent under, and what becomes its Result."""
-        wire_id = next(self._wire_ids)
+        wire_id = str(self._taken)
+        self._taken += 1
+        self.full = self._taken >= _CALL_ITEMS
         future = self._waiting[wire_id] = self.task.get_loop().create_future()
         own = item.deadline_seconds
         self._unsent.append(
@@ -104,16 +108,16 @@ class _Shared:
         for wire_id in wire_ids:
             if self._waiting.pop(wire_id, None) is not None:
                 self._abandoned.add(wire_id)
-        if self._abandoned and not self._waiting and not self.ended:
+        if self._abandoned and not self._waiting and not self._ending:
             self._end()
             self.task.cancel()  # and with it the runs on the server
 
     def _end(self) -> None:
-        self.ended = True
+        self.full = self._ending = True
         self._unsent_or_end.set()
 
     async def _items(self) -> AsyncIterator[Item]:
-        while not self.ended:
+        while not self._ending:
             await self._unsent_or_end.wait()
             self._unsent_or_end.clear()
             while self._unsent:

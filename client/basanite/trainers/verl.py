@@ -11,14 +11,19 @@ sample, many at one time, and take a dict with "score" apart: the rest goes to t
 (process_validation_metrics in verl/trainer/ppo/metric_utils.py, which averages numbers and skips texts), to the dumped
 rollouts, and to algorithm.filter_groups.metric. The keys of the first sample are read from all.
 
-What asks at one time travels together, each sample with a deadline of its own: verl waits for ever.
+Samples that are asked for at one time are sent together, each with a deadline of its own, for verl waits for ever.
 
-What a Failure becomes. verl cannot be told to leave a sample out by a returned value, so that "raise" is the default:
-the V1 trainer (trainer.use_v1) logs the error and goes on without that rollout; where rewards are computed after the
-rollouts (RewardLoopManager.compute_rm_score) the error ends the step. With a number all of them stay in, and
-reward_failed is 1 beside those that got it.
+What a Failure becomes. No value that a function may return makes verl leave a sample out, so that the default is to
+raise. What follows, verl decides:
 
-Do not use the reward manager "rate_limited": it makes 0 of every error, and of what takes longer than its own time-out.
+    compute_rm_score of RewardLoopManager    the step ends with the error
+    V1 (trainer.use_v1, agent_loop_tq.py)    the error is logged; the synchronous trainer goes on with the rest of the
+                                             group, the others (trainer/ppo/v1/replay_buffer.py) with another prompt.
+                                             Validation counts the sample as 0 in "acc", not in "acc_success_only"
+
+With a number every sample stays in, and reward_failed is 1 beside those that got it.
+
+Do not use the reward manager "rate_limited": it makes a reward of 0 of every error and of its own time-out.
 """
 
 from __future__ import annotations
@@ -55,7 +60,8 @@ def compute_score_function(
     deadline_seconds: what has no verdict so long after it was asked for is a DEADLINE Failure.
     on_failure: what a sample with a Failure gets: "raise", or a number.
     max_failure_fraction: with more Failures than this share of the last 256 samples (of this function, in one process)
-        every further call raises, for what the run would train on is noise.
+        every further call raises, for what the run would train on is noise. An asynchronous V1 trainer then asks for
+        other prompts without end, and trains no more.
 
     The function returns the same keys for every sample:
 
