@@ -247,7 +247,7 @@ def test_what_is_needed_is_asked_for_at_once(client: Client) -> None:
 def test_importing_the_adapters_imports_no_trainer_and_rewards_not_even_grpc() -> None:
     program = (
         "import sys, basanite.rewards; assert 'grpc' not in sys.modules;"
-        "import basanite.trainers.trl;"
+        "import basanite.trainers.trl, basanite.trainers.verl;"
         "assert not {'trl', 'torch', 'transformers', 'verl', 'ray'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
