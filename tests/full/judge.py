@@ -1,4 +1,4 @@
-"""What a trainer does with the client alone, against the server at the address given. Any error ends it."""
+"""What a trainer does with the client alone: `judge.py ADDRESS`, or `judge.py local`. Any error ends it."""
 
 import asyncio
 import os
@@ -16,6 +16,8 @@ from basanite import (
     Limits,
     Outcome,
     ProgramTask,
+    PythonTestCase,
+    PythonTestTask,
     Result,
     StdioCase,
     StdioTask,
@@ -23,7 +25,12 @@ from basanite import (
 )
 
 assert not {"basanite_services", "basanite_sandboxes", "rich", "typer"} & set(sys.modules)
-address = sys.argv[1]
+
+
+def connect() -> Client:
+    return Client.local() if sys.argv[1] == "local" else Client(sys.argv[1])
+
+
 cases = [StdioCase("21\n", "42\n"), StdioCase("-1\n", "-2\n", weight=3)]
 right, half, wrong = (
     Item(StdioTask(source, cases)) for source in ("print(int(input()) * 2)", "print(42)", "raise SystemExit")
@@ -34,9 +41,14 @@ call = Item(
     )
 )
 shown = Item(ProgramTask("print(6 * 7)"), limits=Limits(cpu_seconds=1))
+tested = Item(
+    PythonTestTask("def g(n): return {n: 2.5}", [PythonTestCase("assert g(1) == {1: 2.5}")], ["g"]),
+    id="ünï ☃",
+    deadline_seconds=60.0,
+)
 bad = Item(StdioTask("1", []))
 
-with Client(address) as client:
+with connect() as client:
     described = client.describe()
     assert described.verifiers, described
     progress: list[tuple[int, int]] = []
@@ -54,7 +66,9 @@ with Client(address) as client:
         "code.stdio.cases",
     )
     assert progress[-1] == (6, 6)
-    assert client.verify(Item.from_json(right.to_json())).passed
+    for item in (right, half, wrong, call, shown, tested):
+        assert Item.from_json(item.to_json()).to_json() == item.to_json()
+    assert client.verify(Item.from_json(tested.to_json())).passed
     assert [Result.from_json(result.to_json()) for result in results] == results
     assert sum(result.passed for result in client.stream([right] * 50)) == 50
     many = [Item(StdioTask(f"print({n})", [StdioCase("", str(n))])) for n in range(500)]
@@ -65,8 +79,8 @@ with Client(address) as client:
     assert os.waitpid(child, 0)[1] == 0
     assert client.verify(right).passed
 
-asynchronous = AsyncClient(address)
-for _ in range(2):
-    assert asyncio.run(asynchronous.verify(right)).passed
-asyncio.run(asynchronous.close())
-print(" ".join(f"{name} {metadata.version(name)}" for name in ("grpcio", "protobuf")))
+    asynchronous = AsyncClient(client.address)
+    for _ in range(2):
+        assert asyncio.run(asynchronous.verify(right)).passed
+    asyncio.run(asynchronous.close())
+print(" ".join(f"{name}=={metadata.version(name)}" for name in ("grpcio", "protobuf")))
