@@ -21,6 +21,7 @@ from bench.native import native_ms
 from bench.overhead import overhead_ms
 from bench.sandboxfusion import sandboxfusion
 from bench.soak import LEAST_MINUTES, soak
+from bench.step import ADAPTER, RAW, step_costs
 from bench.verdicts import contenders, measure_rounds
 
 RESULTS = Path(__file__).parent / "results"
@@ -65,11 +66,12 @@ def main() -> None:
                 named["SandboxFusion"] = sandboxfusion(options.sandboxfusion, options.sandboxfusion_pid)
             costs = measure_rounds(named, options.rounds)
             label = f"concurrency {concurrency}" if concurrency else "one batch"
-            found[label] = {
-                name: {"cpu_ms": cost.cpu_ms, "wall_ms": cost.wall_ms} for name, cost in costs.items()
-            }
+            found[label] = in_ms(costs)
             show_costs(console, label, costs)
         found["overhead_ms"] = overhead_ms(server, client, options.rounds)
+        costs = step_costs(server, options.rounds)
+        found["step"] = in_ms(costs)
+        show_step(console, costs)
     show(console, "CPU ms an item beside its run, 2,000 trivial items in one batch", found["overhead_ms"])
     found["native_ms"] = native_ms(options.rounds)
     show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
@@ -83,6 +85,10 @@ def machine() -> dict[str, Any]:
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]},
         "time": time.strftime("%Y-%m-%d %H:%M"),
     }
+
+
+def in_ms(costs: dict[str, Cost]) -> dict[str, dict[str, float]]:
+    return {name: {"cpu_ms": cost.cpu_ms, "wall_ms": cost.wall_ms} for name, cost in costs.items()}
 
 
 def write(name: str, found: dict[str, Any]) -> None:
@@ -103,6 +109,13 @@ def show_costs(console: Console, label: str, costs: dict[str, Cost]) -> None:
         console.print(
             f"ten-case {form}: {ten / one:.2f} of one case, {ten / one / 10:.2f} of ten one-case items"
         )
+
+
+def show_step(console: Console, costs: dict[str, Cost]) -> None:
+    show(console, "A completion of a step, wall ms", {name: cost.wall_ms for name, cost in costs.items()})
+    adapter, raw = costs[ADAPTER], costs[RAW]
+    wall, cpu = adapter.wall_ms / raw.wall_ms, adapter.cpu_ms / raw.cpu_ms
+    console.print(f"TRL adapter: {wall:.2f} of the raw client in wall time, {cpu:.2f} in CPU")
 
 
 def show(console: Console, title: str, figures: dict[str, float]) -> None:
