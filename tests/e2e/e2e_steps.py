@@ -33,6 +33,8 @@ KILLS_SECONDS = 0.2
 """Between two kills."""
 FORMS = ("synchronous", "asynchronous")
 Rewards: TypeAlias = Sequence[float | None]
+Score: TypeAlias = Callable[..., Rewards]
+"""Takes a Step, perhaps limits of its programs, and options of reward_function."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +82,26 @@ def doubled(*numbers: int) -> list[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def scoring(
-    address: str, form: str, *, limits: Limits = LIMITS, **options: Any
-) -> Iterator[Callable[[Step], Rewards]]:
-    """A reward function with a client of its own, called as TRL calls it."""
+def scoring(address: str, form: str) -> Iterator[Score]:
+    """A client with which steps are scored, by reward functions that are called as TRL calls them."""
     if form == "synchronous":
         with Client(address) as client:
-            reward = reward_function(check(limits), client=client, **options)
-            yield lambda step: reward(**step.columns())
+
+            def score(step: Step, limits: Limits = LIMITS, **options: Any) -> Rewards:
+                return reward_function(check(limits), client=client, **options)(**step.columns())
+
+            yield score
         return
     # TRL has one event loop, in a thread, for all steps.
     with asyncio.Runner() as runner:
         asynchronous = AsyncClient(address)
-        awaited = async_reward_function(check(limits), client=asynchronous, **options)
-        yield lambda step: runner.run(awaited(**step.columns()))
+
+        async def reward(step: Step, limits: Limits = LIMITS, **options: Any) -> Rewards:
+            return await async_reward_function(check(limits), client=asynchronous, **options)(
+                **step.columns()
+            )
+
+        yield lambda step, **options: runner.run(reward(step, **options))
         runner.run(asynchronous.close())
 
 

@@ -54,11 +54,11 @@ def test_a_step_whose_server_does_not_come_back_masks_the_rest_and_the_next_one_
     step_ended = threading.Event()
     with (
         RestartingServer(f"unix:{folder}/s", folder) as server,
-        scoring(server.address, form, deadline_seconds=3, max_failure_fraction=1.0) as score,
+        scoring(server.address, form) as score,
     ):
         assert score(make_step(5, 20)).count(None) == 0  # the adapter has met its server
         with killed_in_the_middle(server, step_ended):
-            rewards = score(step)
+            rewards = score(step, deadline_seconds=3, max_failure_fraction=1.0)
             step_ended.set()
         assert server.killed
         assert 0 < rewards.count(None) < 400
@@ -66,7 +66,7 @@ def test_a_step_whose_server_does_not_come_back_masks_the_rest_and_the_next_one_
         assert score(later) == later.deserved
 
 
-@pytest.mark.parametrize(("form", "transport"), zip(FORMS, ("unix", "tcp"), strict=True))
+@pytest.mark.parametrize(("form", "transport"), list(zip(FORMS, ("unix", "tcp"), strict=True)))
 def test_a_step_without_a_server_ends_soon_with_an_error_that_says_what_to_do(
     folder: Path, form: str, transport: str
 ) -> None:
@@ -86,10 +86,11 @@ def test_a_step_ends_at_its_deadline_and_late_rows_are_masked(doctor: str, form:
     deserved = [float(n % 3 == 2) for n in range(20)]
     with (
         serving() as (address, _),
-        scoring(address, form, limits=Limits(wall_seconds=100), deadline_seconds=4) as score,
+        scoring(address, form) as score,
     ):
         began = time.monotonic()
-        rewards = score(Step(quick + slow, [doubled(1)] * 40, deserved + [1.0] * 20))
+        step = Step(quick + slow, [doubled(1)] * 40, deserved + [1.0] * 20)
+        rewards = score(step, limits=Limits(wall_seconds=100), deadline_seconds=5)
         assert time.monotonic() - began < 30  # one of the slow alone takes a minute
         assert rewards == deserved + [None] * 20
         # The next step finds the sandboxes free.
