@@ -344,13 +344,13 @@ class Transport:
                     raise error from failed
                 left = end - time.monotonic()
                 if left <= 0:
-                    what = (
-                        ""
-                        if self._host is not None
-                        else f"; is `basanite serve --listen {self.address}` running?"
+                    hint = (
+                        f"; is `basanite serve --listen {self.address}` running?"
+                        if self._host is None
+                        else ""
                     )
                     raise ConnectionFailed(
-                        f"no Basanite server answered at {self.address} within {limit:.1f} s ({error}){what}"
+                        f"no Basanite server answered at {self.address} within {limit:.1f} s ({error}){hint}"
                     ) from failed
             await asyncio.sleep(min(left, pause * random.uniform(0.8, 1.2)))
             pause = min(pause * 1.5, 0.5)
