@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from basanite.trainers import NoAnswer, fenced_block, tagged, whole_text
 
+LONG = 1 << 20
 PROGRAM = 'print("""\n``\n~~~ `x` ```y``` """)\n    # ```\n'
 
 
@@ -29,6 +32,15 @@ def fenced(text: str, said: str = "python", fence: str = "```") -> str:
         fenced(PROGRAM) + "```text\nnever closed",
         fenced(fenced("print(1)\n") + "x\n", "markdown", "````") + fenced(PROGRAM),
         fenced(PROGRAM).removesuffix("\n") + "  \t",
+        fenced(PROGRAM, "python  \t"),
+        "1. So:\n\n" + textwrap.indent(fenced(PROGRAM), "   ") + "2. Done.",
+        "10. So:\n" + textwrap.indent(fenced(PROGRAM), "    ") + "\n```text\n1\n```",
+        "\t" + fenced(PROGRAM).replace("\n", "\n\t"),
+        "- " + textwrap.indent(fenced(PROGRAM), "  ").lstrip() + fenced("1\n", "text"),
+        "2) " + textwrap.indent(fenced(PROGRAM), "   ").lstrip(),
+        "   " + fenced(PROGRAM),
+        fenced(fenced(PROGRAM), "markdown"),
+        "<think>\n```python\nwait, no\n</think>\n" + fenced(PROGRAM),
     ],
 )
 def test_the_last_block_of_the_language_is_the_answer(completion: str) -> None:
@@ -43,6 +55,12 @@ def test_tildes_fence_too() -> None:
     assert fenced_block("python")("~~~python\nprint('```')\n```\n~~~") == "print('```')\n```\n"
 
 
+def test_a_fence_within_the_program_that_is_indented_as_code_is_no_fence() -> None:
+    program = 'def f():\n    """Adds.\n\n    ```python\n    f(1)\n    ```\n    """\n'
+    assert fenced_block("python")(fenced(program)) == program
+    assert fenced_block("python")(textwrap.indent(fenced(program), "    ")) == program
+
+
 def test_without_a_language_the_last_block_counts() -> None:
     assert fenced_block()(fenced("a\n") + fenced("b\n", "")) == "b\n"
 
@@ -54,7 +72,8 @@ def test_without_a_language_the_last_block_counts() -> None:
         ("print(1)", "there is no fenced python block", 0),
         (fenced("print(1)\n", ""), "there is no fenced python block", 0),
         (fenced("print(1)\n", "pythonic"), "there is no fenced python block", 0),
-        ("    ```python\nprint(1)\n```", "there is no fenced python block", 0),
+        ("``` python `x`\nprint(1)\n```", "there is no fenced python block", 0),
+        ("x ```python\nprint(1)\n```", "there is no fenced python block", 0),
         (fenced("a\n") + "So:\n```python\nprint(", "the last fenced python block is not closed", 5),
     ],
 )
@@ -69,6 +88,29 @@ def test_what_holds_no_block_says_why(completion: str, message: str, line: int) 
 def test_whatever_has_no_fence_of_its_own_comes_out_as_it_went_in(program: str, before: str) -> None:
     assert fenced_block("python")(f"{before}\n```python\n{program}\n```") == program + "\n"
     assert whole_text(program) == program
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "```" + " " * LONG + "`",
+        "```" + "a" * LONG + "`",
+        "~~~" + "~ " * LONG,
+        " " * LONG + "-" + " " * LONG + "``",
+        "1" * LONG + "```",
+        "`" * LONG + "x`",
+        "\n" * LONG,
+        "```python\n" * (LONG // 10),
+        "```python\nx\n```\n" * (LONG // 16),
+        "<answer>" * (LONG // 8),
+        "</answer>" * (LONG // 9) + "<answer>",
+    ],
+    ids=lambda completion: completion[:12],
+)
+def test_the_time_that_extraction_takes_grows_with_the_length_alone(completion: str) -> None:
+    # Were it the square of the length, this would take minutes.
+    for extract in (fenced_block("python"), fenced_block(), tagged()):
+        assert isinstance(extract(completion), (str, NoAnswer))
 
 
 @given(st.text("`~ \npython"))
