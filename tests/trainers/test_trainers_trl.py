@@ -8,7 +8,7 @@ import math
 import subprocess
 import sys
 from collections import defaultdict
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -184,12 +184,30 @@ def test_what_nobody_asked_to_judge_is_refused(client: Client) -> None:
         call(reward_function(Check(Items(ProgramTask)), client=client), ["print(1)"])
 
 
-def test_nan_never_leaves(client: Client) -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400, None, "1", 1j])
+def test_what_is_no_finite_number_never_leaves(client: Client, value: Any) -> None:
     def shape(result: Result) -> float:
-        return float("nan")
+        return cast(float, value)
 
-    with pytest.raises(ValueError, match="shape gave nan"):
+    with pytest.raises(ValueError, match=r"the shape shape gave .* finite number"):
         call(reward_function(Check(STDIO, shape=shape), client=client), ["pass"])
+    with pytest.raises(ValueError, match=r"length gave .* finite number"):
+        call(reward_function(Check(STDIO), length=lambda tokens: cast(float, value), client=client), ["pass"])
+
+
+def test_a_sum_that_is_no_finite_number_never_leaves(client: Client) -> None:
+    check = Check(STDIO, shape=lambda result: 1e308, weight=10)
+    with pytest.raises(ValueError, match="the weighted sum gave inf"):
+        call(reward_function(check, client=client), ["pass"])
+
+
+@pytest.mark.parametrize("answer", [None, b"pass", fenced_block("python")])
+def test_an_extractor_that_gives_no_text_is_an_error_and_no_failure(client: Client, answer: Any) -> None:
+    def extract(completion: str) -> str:
+        return cast(str, answer)
+
+    with pytest.raises(TypeError, match="the extractor extract gave"):
+        call(reward_function(Check(STDIO, extract=extract), client=client), ["pass"])
 
 
 @pytest.mark.parametrize(

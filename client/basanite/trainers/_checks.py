@@ -94,9 +94,13 @@ class Step:
 
     def _place(self, check: Check, completion: str, row: Mapping[str, Any]) -> Result | int:
         """The Result, if it is clear already, or where the item's will be."""
-        answer = check.extract(completion)
+        answer: object = check.extract(completion)
         if isinstance(answer, NoAnswer):
             return _unparsable(answer)
+        if not isinstance(answer, str):  # as an item it would be a Failure, and leave the baseline
+            raise TypeError(
+                f"the extractor {_name(check.extract)} gave {type(answer).__name__}; a str or NoAnswer is needed"
+            )
         item = check.items(answer, row)
         if isinstance(item, Failure):
             return Result("", None, item)
@@ -120,15 +124,22 @@ class Step:
 def reward_of(rollout: Rollout, checks: Sequence[Check]) -> float:
     """The weighted sum over the Checks of a rollout without a Failure.
 
-    Raises ResultHasNoScore for verdicts without a score, ValueError if a shape gives no finite number.
+    Raises ResultHasNoScore for verdicts without a score, ValueError if a shape or the sum is no finite number.
     """
     total = 0.0
     for check, result in zip(checks, rollout.results, strict=True):
-        value = check.shape(result)
-        if not math.isfinite(value):
-            raise ValueError(f"the shape {_name(check.shape)} gave {value}, where a finite number is needed")
-        total += check.weight * value
-    return total
+        total += check.weight * finite(check.shape(result), f"the shape {_name(check.shape)}")
+    return finite(total, "the weighted sum")
+
+
+def finite(value: float, what: str) -> float:
+    """The number. Raises ValueError if it is none: trainers take NaN for a reward that is missing."""
+    try:
+        if math.isfinite(value):
+            return float(value)
+    except (TypeError, OverflowError):
+        pass
+    raise ValueError(f"{what} gave {value!r}, where a finite number is needed")
 
 
 def _unparsable(answer: NoAnswer) -> Result:

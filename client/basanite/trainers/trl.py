@@ -24,7 +24,7 @@ from basanite._errors import ConfigurationError
 from basanite._run import FOREVER
 from basanite._sync import Client
 from basanite.rewards import LengthShape
-from basanite.trainers._checks import Check, Rollout, Step, reward_of
+from basanite.trainers._checks import Check, Rollout, Step, finite, reward_of
 from basanite.trainers._failures import check_policy, stop_if_too_many
 from basanite.trainers._metrics import message_of, outcome_of, step_metrics
 
@@ -153,8 +153,8 @@ class _Judging:
         if rollout.failure is not None:
             assert self._on_failure != "raise"  # stop_if_too_many has raised
             return None if self._on_failure is None else float(self._on_failure)
-        extra = 0.0 if self._length is None else self._length(token_count)
-        return reward_of(rollout, self._checks) + extra
+        reward = reward_of(rollout, self._checks)
+        return reward if self._length is None else reward + finite(self._length(token_count), "length")
 
 
 def _text_of(completion: Any) -> str:
@@ -166,5 +166,5 @@ def _text_of(completion: Any) -> str:
             content = message.get("content") or ""
             if isinstance(content, str):
                 return content
-            return "".join(block.get("text", "") for block in content if block.get("type") == "text")
+            return "".join(block.get("text") or "" for block in content if block.get("type") == "text")
     return ""
