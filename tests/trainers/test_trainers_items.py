@@ -32,6 +32,7 @@ CASES = [StdioCase("1\n", "2\n"), StdioCase("2\n", "4\n")]
     [
         APPS,
         json.dumps(APPS),
+        {"input": ["1\n", "2\n"], "output": ["2\n", "4\n"], "fn_name": None},
         [{"input": "1\n", "output": "2\n"}, {"input": "2\n", "output": "4\n", "weight": None}],
         [{"stdin": "1\n", "expected": "2\n"}, {"stdin": "2\n", "expected_output": "4\n"}],
         json.dumps([{"input": "1\n", "output": "2\n"}, {"input": "2\n", "output": "4\n"}]),
@@ -59,6 +60,8 @@ def test_function_cases_are_read_as_data_sets_have_them() -> None:
 
 def test_python_tests_are_one_text_or_several() -> None:
     assert python_tests("assert f()") == [PythonTestCase("assert f()")]
+    called = "def check(candidate):\n    assert candidate()\ncheck(f)"
+    assert python_tests(called) == [PythonTestCase(called)]
     assert python_tests(["assert f()", "assert g()"]) == [
         PythonTestCase("assert f()"),
         PythonTestCase("assert g()"),
@@ -74,12 +77,14 @@ def test_python_tests_are_one_text_or_several() -> None:
         (stdio_cases, [["1", "2"]], "list of objects"),
         (stdio_cases, {"inputs": ["1"]}, "'outputs'"),
         (stdio_cases, {"inputs": ["1"], "outputs": []}, "one length"),
-        (stdio_cases, {"inputs": "1", "outputs": "2"}, "must be lists"),
+        (stdio_cases, {"inputs": "1", "outputs": "2"}, "inputs and outputs must be lists"),
+        (stdio_cases, {"fn_name": "f", "inputs": [["1"]], "outputs": ["2"]}, "about a function, 'f'"),
         (stdio_cases, [{"input": "1"}], "case 0 has no 'expected' or 'output'"),
         (stdio_cases, [{"input": 1, "output": "1"}], "input of case 0"),
         (function_cases, [{"args": 1, "expected": 1}], "arguments of case 0"),
         (function_cases, [{"args": [1]}], "case 0 has no 'expected'"),
         (python_tests, 5, "text or a list"),
+        (python_tests, "X = {}\n\ndef check(candidate):\n    assert candidate(1) == 1\n", "does not call it"),
     ],
 )
 def test_what_cannot_be_read_is_a_failure_that_names_the_column(read: Any, value: Any, message: str) -> None:
