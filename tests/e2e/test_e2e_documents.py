@@ -19,7 +19,7 @@ def blocks(path: str, language: str) -> list[str]:
 
 
 def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
-    [example] = blocks("README.md", "python")
+    example, trainer = blocks("README.md", "python")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
         capture_output=True,
@@ -32,6 +32,7 @@ def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
     assert said is not None
     assert done.stdout.splitlines() == [*said[1].split(", "), "True", "True"]
     assert done.stderr == ""
+    subprocess.run([sys.executable, "-W", "error", "-c", trainer], check=True, timeout=60)
 
 
 def test_the_examples_of_the_format_are_judged_as_it_says(address: str) -> None:

@@ -38,11 +38,10 @@ def fenced_block(language: str = "") -> Extractor:
     """The last fenced block of a language in Markdown, without its fences.
 
     Fences are as CommonMark has them: at least three backticks or tildes at the start of a line, closed by a line of
-    at least as many of the same; in a list the block's lines lose the
-    indentation that the first fence has.
-    Other usual names of the language are taken too (py and python3 for python), in any case of letters. Without a
-    language the last block counts, whatever it says. A fence that names the language opens a block also where one was
-    not closed before. A last block that is not closed is no answer: it was cut off.
+    at least as many of the same; in a list the block's lines lose the indentation that the first fence has. Other usual
+    names of the language are taken too (py and python3 for python), in any case of letters. Without a language the last
+    block counts, whatever it says. A fence that names the language opens a block also where one was not closed before.
+    A last block that is not closed is no answer: it was cut off.
     """
     wanted = language.lower()
     names = next((names for names in _SPELLINGS if wanted in names), frozenset({wanted}))
