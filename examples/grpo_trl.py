@@ -65,7 +65,7 @@ Row = dict[str, Any]
 SEEDS: Final = (11, 12, 13)
 SAMPLES: Final = 12
 """For each held-out prompt, before and after."""
-LIMITS: Final = Limits(cpu_seconds=2)
+LIMITS: Final = Limits(cpu_seconds=2, wall_seconds=10)
 AT_ONCE: Final = 100
 """Completions that are sampled at one time, before and after."""
 NO_PROGRAM: Final = "raise SystemExit(1)"

@@ -24,7 +24,12 @@ from basanite.trainers.verl import compute_score_function
 
 compute_score = compute_score_function(
     Check(
-        Items(StdioTask, cases=Column("ground_truth", stdio_cases), limits=Limits(cpu_seconds=2)),
+        Items(
+            StdioTask,
+            cases=Column("ground_truth", stdio_cases),
+            stop_on_first_failure=True,
+            limits=Limits(cpu_seconds=2, wall_seconds=10),
+        ),
         extract=fenced_block("python"),
         shape=binary,
     ),
