@@ -72,7 +72,9 @@ global___CodeTask = CodeTask
 
 @typing.final
 class StdioForm(google.protobuf.message.Message):
-    """A program that reads standard input and writes standard output. A fresh process a case."""
+    """A program that reads standard input and writes standard output. A fresh process a case. After two cases that idled
+    until wall_seconds (TIME_LIMIT) the others are NOT_RUN.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -259,8 +261,9 @@ class FunctionForm(google.protobuf.message.Message):
     """Name of the function, or "Class.method" for a method of an instance made without arguments."""
     stop_on_first_failure: builtins.bool
     fresh_process: builtins.bool
-    """A process per case instead of one for the item. With one process, the limits hold for all cases
-    together, and module state stays from case to case. If it dies, the next cases get a new one.
+    """A process per case instead of one for the item; as for stdio, after two that idled the other cases are NOT_RUN.
+    With one process, the limits hold for all cases together, and module state stays from case to case. If it dies,
+    the next cases get a new one.
     """
     @property
     def cases(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FunctionCase]:

@@ -15,6 +15,7 @@ from basanite_sandboxes.spec import Ended, PythonCalls, Report, Sandbox
 from basanite_services.chassis.verifier import Context, InvalidItem
 from basanite_services.code import check
 from basanite_services.code.outcome import (
+    MAX_IDLE_CASES,
     OVER_LIMIT,
     SPENT,
     cut_after_failure,
@@ -83,6 +84,7 @@ async def judge_function(source: bytes, form: tasks_pb2.FunctionForm, context: C
     results: list[CaseResult] = []
     diagnostics: list[Diagnostic] = []
     room = _Shown()
+    idle_processes = 0
     async with context.sandbox() as sandbox:
         while len(results) < len(cases):
             left = cases[len(results) :]
@@ -94,7 +96,8 @@ async def judge_function(source: bytes, form: tasks_pb2.FunctionForm, context: C
                 diagnostics = diagnostics_of(report)
             if form.stop_on_first_failure and cut_after_failure(results):
                 break
-            if report.ended in SPENT and not form.fresh_process:
+            idle_processes += report.ended is Ended.WALL_LIMIT
+            if (report.ended in SPENT and not form.fresh_process) or idle_processes >= MAX_IDLE_CASES:
                 break
     results += [not_run(case.weight) for case in cases[len(results) :]]
     return verdict_of(results, diagnostics)

@@ -17,6 +17,9 @@ SCORE_POLICY = "weighted_fraction"
 OVER_LIMIT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.MEMORY_LIMIT, Ended.OUTPUT_LIMIT)
 SPENT = (Ended.CPU_LIMIT, Ended.WALL_LIMIT, Ended.STARVED)
 """Time limits hold for all cases of a process together: after them there is nothing left for the next."""
+MAX_IDLE_CASES = 2
+"""After so many cases that idled until wall_seconds no more are run: a candidate that sleeps would hold its sandbox for
+minutes, until the caller's deadline makes a Failure of it."""
 
 _LIMITS = {
     Ended.CPU_LIMIT: result_pb2.OUTCOME_TIME_LIMIT,

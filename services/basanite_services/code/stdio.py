@@ -13,7 +13,15 @@ from basanite_sandboxes.spec import Ended, Limits, PythonProgram, Report, Sandbo
 from basanite_services.chassis.verifier import Context, InvalidItem
 from basanite_services.code import check
 from basanite_services.code.checker import run_checker
-from basanite_services.code.outcome import case_result, diagnostics_of, not_run, outcome_of, verdict_of, why
+from basanite_services.code.outcome import (
+    MAX_IDLE_CASES,
+    case_result,
+    diagnostics_of,
+    not_run,
+    outcome_of,
+    verdict_of,
+    why,
+)
 from basanite_services.code.text import difference
 
 BIG_BYTES = 256 << 10
@@ -34,6 +42,7 @@ async def judge_stdio(source: bytes, form: tasks_pb2.StdioForm, context: Context
     program = PythonProgram(source)
     results: list[CaseResult] = []
     diagnostics: list[Diagnostic] = []
+    idle_cases = 0
     async with (
         context.sandbox() as sandbox,
         aclosing(
@@ -44,17 +53,22 @@ async def judge_stdio(source: bytes, form: tasks_pb2.StdioForm, context: Context
             case = cases[len(results)]
             result = await _judge(case, report, form, sandbox, context.limits)
             results.append(result)
-            if result.outcome != result_pb2.OUTCOME_PASSED and not diagnostics:
+            if not _passed(result) and not diagnostics:
                 diagnostics = diagnostics_of(report)
+            idle_cases += report.ended is Ended.WALL_LIMIT
             if report.ended is Ended.REJECTED:
                 # It never compiles: nothing more to run, and nothing unknown about the score.
                 results += [
                     case_result(report, result.outcome, other.weight) for other in cases[len(results) :]
                 ]
-            elif form.stop_on_first_failure and result.outcome != result_pb2.OUTCOME_PASSED:
+            elif idle_cases >= MAX_IDLE_CASES or (form.stop_on_first_failure and not _passed(result)):
                 break
     results += [not_run(case.weight) for case in cases[len(results) :]]
     return verdict_of(results, diagnostics)
+
+
+def _passed(result: CaseResult) -> bool:
+    return result.outcome == result_pb2.OUTCOME_PASSED
 
 
 def _check(form: tasks_pb2.StdioForm) -> list[_Case]:

@@ -190,6 +190,12 @@ def test_one_process_keeps_module_state(judge: Judge) -> None:
     assert outcomes(judge(function(COUNTER, "f", *[call(0, gives=n) for n in (1, 2, 3)]))) == ["PASSED"] * 3
 
 
+def test_a_function_that_sleeps_is_not_waited_for_in_every_process(judge: Judge) -> None:
+    source = "import time\ndef f(): time.sleep(1000)"
+    verdict = judge(function(source, "f", *[call(gives=1)] * 4, fresh_process=True), **SHORT)
+    assert outcomes(verdict) == ["TIME_LIMIT", "TIME_LIMIT", "NOT_RUN", "NOT_RUN"]
+
+
 def test_fresh_process_does_not(judge: Judge) -> None:
     task = function(COUNTER, "f", *[call(0, gives=1)] * 3, fresh_process=True)
     verdict = judge(task)

@@ -32,6 +32,16 @@ def test_wrong(judge: Judge) -> None:
     assert verdict.cases[1].message == "wrong answer: line 1 is wrong"
 
 
+def test_a_program_that_sleeps_is_not_waited_for_in_every_case(judge: Judge) -> None:
+    sleeps = "import sys, time\nif input() == 's': time.sleep(1000)\nprint(1)"
+    twice = judge(stdio(sleeps, *[(word, "1") for word in "gsgsgg"]), **SHORT)
+    assert outcomes(twice) == ["PASSED", "TIME_LIMIT", "PASSED", "TIME_LIMIT", "NOT_RUN", "NOT_RUN"]
+    assert twice.score_is_lower_bound
+    assert outcome(twice) == "TIME_LIMIT"
+    once = judge(stdio(sleeps, *[(word, "1") for word in "sggg"]), **SHORT)
+    assert outcomes(once) == ["TIME_LIMIT", "PASSED", "PASSED", "PASSED"]
+
+
 ENDINGS = {
     "raise ValueError('no')": "CRASHED",
     "exit(3)": "CRASHED",
