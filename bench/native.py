@@ -18,7 +18,6 @@ RUNS = 100
 
 def native_ms(rounds: int) -> dict[str, float]:
     """CPU milliseconds a run: bare, and in a cell with everything around it."""
-
     # Apart from us: it waits for every child, and ours may have some that stay.
     start = bare([PROGRAM], 1)
     return {

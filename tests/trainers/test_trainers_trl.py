@@ -151,6 +151,7 @@ def test_a_failure_can_stop_the_run_or_become_a_number_that_was_chosen(client: C
     with pytest.raises(RewardUnavailable, match=r"1 of 9 .*UNSUPPORTED_KIND") as caught:
         call(reward_function(check, client=client, on_failure="raise"), ["#", *["pass"] * 8])
     assert caught.value.counts == {"UNSUPPORTED_KIND": 1}
+    assert "max_failure_fraction" not in str(caught.value)
     assert call(reward_function(check, client=client, on_failure=-1), ["#", "pass"]) == [-1.0, 0.0]
 
 

@@ -22,11 +22,21 @@ def check_policy(on_failure: Literal["raise"] | float | None, max_failure_fracti
         raise ConfigurationError("max_failure_fraction must be in [0, 1]")
 
 
+def stop_if_any(rollouts: Sequence[Rollout]) -> None:
+    """Raises RewardUnavailable if a rollout has a Failure."""
+    if failed := _failed(rollouts):
+        raise unavailable(failed, len(rollouts))
+
+
 def stop_if_too_many(rollouts: Sequence[Rollout], max_fraction: float) -> None:
     """Raises RewardUnavailable if more than this share of the rollouts have a Failure."""
-    failed = [result for rollout in rollouts if (result := rollout.failed_result) is not None]
+    failed = _failed(rollouts)
     if len(failed) > max_fraction * len(rollouts):
         raise _too_many(failed, len(rollouts), max_fraction)
+
+
+def _failed(rollouts: Sequence[Rollout]) -> list[Result]:
+    return [result for rollout in rollouts if (result := rollout.failed_result) is not None]
 
 
 class RecentFailures:

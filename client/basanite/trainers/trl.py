@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from basanite._client import AsyncClient
 from basanite._errors import ConfigurationError
@@ -25,13 +25,11 @@ from basanite._run import FOREVER
 from basanite._sync import Client
 from basanite.rewards import LengthShape
 from basanite.trainers._checks import Check, Rollout, Step, finite, reward_of
-from basanite.trainers._failures import check_policy, stop_if_too_many
+from basanite.trainers._failures import check_policy, stop_if_any, stop_if_too_many
 from basanite.trainers._metrics import message_of, outcome_of, step_metrics
 
 RewardFunction: TypeAlias = Callable[..., list[float | None]]
 AsyncRewardFunction: TypeAlias = Callable[..., Awaitable[list[float | None]]]
-
-_NO_COLUMNS: Final = frozenset({"trainer_state", "log_extra", "log_metric", "environments"})
 
 
 def reward_function(
@@ -122,10 +120,13 @@ class _Judging:
         self._checks = checks
         self._length = length
         self._on_failure = on_failure
-        self._max_failure_fraction = 0.0 if on_failure == "raise" else max_failure_fraction
+        self._max_failure_fraction = max_failure_fraction
 
     def plan(self, prompts: Sequence[Any], completions: Sequence[Any], others: Mapping[str, Any]) -> Step:
-        columns = {name: values for name, values in others.items() if name not in _NO_COLUMNS}
+        # Columns come as lists; the trainer's state, and what it logs with, do not.
+        columns: dict[str, Sequence[Any]] = {
+            name: values for name, values in others.items() if isinstance(values, list)
+        }
         columns["prompt"] = prompts
         rows = [{name: values[row] for name, values in columns.items()} for row in range(len(prompts))]
         return Step(self._checks, [_text_of(completion) for completion in completions], rows)
@@ -137,6 +138,8 @@ class _Judging:
         completion_ids: Sequence[Any],
         others: Mapping[str, Any],
     ) -> list[float | None]:
+        if self._on_failure == "raise":
+            stop_if_any(rollouts)
         stop_if_too_many(rollouts, self._max_failure_fraction)
         if (log_metric := others.get("log_metric")) is not None:
             for name, value in step_metrics(rollouts, seconds).items():
@@ -151,7 +154,7 @@ class _Judging:
 
     def _reward(self, rollout: Rollout, token_count: int) -> float | None:
         if rollout.failure is not None:
-            assert self._on_failure != "raise"  # stop_if_too_many has raised
+            assert self._on_failure != "raise"  # stop_if_any has raised
             return None if self._on_failure is None else float(self._on_failure)
         reward = reward_of(rollout, self._checks)
         return reward if self._length is None else reward + finite(self._length(token_count), "length")
