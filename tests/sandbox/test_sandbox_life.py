@@ -39,7 +39,7 @@ from sandbox_needs import require_sandbox
 from basanite_sandboxes.process import ProcessPool, cgroup, procfs
 from basanite_sandboxes.process import cell as cell_module
 from basanite_sandboxes.process.bubblewrap import AGENT
-from basanite_sandboxes.process.lent import KILLS
+from basanite_sandboxes.process.lent import ATTEMPTS, KILLS
 from basanite_sandboxes.spec import Ended, Environment, PythonProgram, SandboxError, SandboxUnavailable
 
 SPIN = PythonProgram(b"while True: pass")
@@ -386,9 +386,21 @@ def test_a_run_that_may_have_been_killed_for_its_memory_is_its_own_fault(variant
         async with started(variant) as pool:
             large = PythonProgram(b"import time\nx = b'1' * (48 << 20)\ntime.sleep(1000)")
             task = asyncio.create_task(run_in(pool, large, memory_bytes=64 << 20))
-            await kill_runs(pool, task, 2)
+            await kill_runs(pool, task, ATTEMPTS)
             assert (await task).ended in (Ended.CELL_LOST, Ended.SIGNALED)
             assert (await run_in(pool, HELLO)).stdout == b"hello\n"
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("_nothing_left")
+def test_a_large_run_that_others_kill_less_often_loses_nothing(variant: Variant) -> None:
+    async def main() -> None:
+        async with started(variant) as pool:
+            large = PythonProgram(b"import time\nx = b'1' * (48 << 20)\ntime.sleep(float(input()))\nprint('done')")
+            task = asyncio.create_task(run_in(pool, large, stdin=b"0.6", memory_bytes=64 << 20))
+            await kill_runs(pool, task, ATTEMPTS - 1)
+            assert (await task).stdout == b"done\n"
 
     asyncio.run(main())
 
