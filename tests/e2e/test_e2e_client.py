@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -195,4 +199,16 @@ def test_nothing_is_left_when_a_program_forgets_to_close(doctor: str, folder: Pa
     processes = command.descendants(server_of(client))
     del client
     command.assert_gone(processes)
+    command.wait_for(lambda: not list((folder / "tmp").iterdir()), command.GONE_SECONDS)
+
+
+def test_nothing_is_left_when_a_program_is_killed(doctor: str, folder: Path) -> None:
+    program = """
+        import os, signal
+        from basanite import Client, Item, StdioCase, StdioTask
+        assert Client.local().verify(Item(StdioTask("print(42)", [StdioCase("", "42")]))).passed
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     command.wait_for(lambda: not list((folder / "tmp").iterdir()), command.GONE_SECONDS)

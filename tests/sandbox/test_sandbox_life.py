@@ -397,7 +397,9 @@ def test_a_run_that_may_have_been_killed_for_its_memory_is_its_own_fault(variant
 def test_a_large_run_that_others_kill_less_often_loses_nothing(variant: Variant) -> None:
     async def main() -> None:
         async with started(variant) as pool:
-            large = PythonProgram(b"import time\nx = b'1' * (48 << 20)\ntime.sleep(float(input()))\nprint('done')")
+            large = PythonProgram(
+                b"import time\nx = b'1' * (48 << 20)\ntime.sleep(float(input()))\nprint('done')"
+            )
             task = asyncio.create_task(run_in(pool, large, stdin=b"0.6", memory_bytes=64 << 20))
             await kill_runs(pool, task, ATTEMPTS - 1)
             assert (await task).stdout == b"done\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -277,6 +278,10 @@ class Server:
                     path.unlink()
             except FileNotFoundError:
                 pass
+            if self._settings.watch_stdin:
+                # Whoever started us may be dead, and it was for us.
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
 
 
 async def _judge_alone(judge: Judge, scheduler: Scheduler, item: verifier_pb2.Item) -> Result:

@@ -187,7 +187,8 @@ class Settings(BaseSettings):
     )
     watch_stdin: bool = Field(
         False,
-        description="Drain and exit at end of file on standard input: for a server that a client starts.",
+        description="Drain and exit at end of file on standard input: for a server that a client starts. The "
+        "directory of its socket goes with it, if that is empty then.",
     )
 
     @property
