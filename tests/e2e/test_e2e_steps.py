@@ -19,7 +19,6 @@ from e2e_steps import (
     fenced,
     killed_in_the_middle,
     make_step,
-    score_under_fire,
     scoring,
 )
 
@@ -46,6 +45,7 @@ def test_a_step_gets_its_rewards_though_the_server_is_killed_and_comes_back(
         assert score(later) == later.deserved
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("form", FORMS)
 def test_a_step_whose_server_does_not_come_back_masks_the_rest_and_the_next_one_works(
     doctor: str, folder: Path, form: str
@@ -97,12 +97,7 @@ def test_a_step_ends_at_its_deadline_and_late_rows_are_masked(doctor: str, form:
         assert score(Step(quick, [doubled(2)] * 20, deserved)) == deserved
 
 
-def test_a_step_gets_the_rewards_of_a_quiet_machine_while_its_cells_are_killed(
-    doctor: str, folder: Path
-) -> None:
-    score_under_fire("synchronous", 200)
-
-
+@pytest.mark.full
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_each_of_several_processes_gets_the_rewards_of_its_own_rows(doctor: str, method: str) -> None:
     with serving() as (address, _):
