@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 help:
 	@echo "make demo       install all that is needed, then judge a thousand programs"
-	@echo "make test       install all that is needed, then run the tests (about ten minutes)"
+	@echo "make test       install all that is needed, then run the tests (under fifteen minutes)"
 	@echo "make test-full  the same, and what takes long"
 	@echo "make check      ruff, mypy, buf lint and breaking, generated code up to date"
 	@echo "make bench      every figure that README quotes"

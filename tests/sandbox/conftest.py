@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sandbox_box import CANARY, REDUCED, VARIANTS, Box, LocalBox, Variant, WorkerBox
+from sandbox_life import census
 from sandbox_needs import require_sandbox, unavailable
 from sandbox_reduced import NOT_WHERE_REDUCED
 
@@ -25,6 +27,23 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("BASANITE_TEST_SECRET", CANARY)
         yield
+
+
+@pytest.fixture
+def _nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    require_sandbox()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where nobody else leaves anything
+    gc.collect()  # event loops and channels of other tests hold descriptors until they are collected
+    before = census()
+    yield
+    gc.collect()
+    after = census()
+    assert {name: (before[name], after[name]) for name in before if after[name] != before[name]} == {}
+
+
+@pytest.fixture(params=VARIANTS[:3], ids=lambda variant: variant.name)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    return request.param
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

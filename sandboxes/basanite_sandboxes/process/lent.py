@@ -26,8 +26,8 @@ from basanite_sandboxes.spec import (
 KILLS = 5
 """So many cells of one run may be killed by others until that is a failure of ours."""
 ATTEMPTS = 3
-"""A run whose cell died is tried again, on a new cell. At two, one in a hundred servers that were killed at once a
-second had a run that was hit twice, and was blamed for it."""
+"""A run whose cell died, and that may be behind it, is tried so often, each time on a new cell. A second loss proves
+little: who kills a process a second hits one of some thousand runs twice."""
 
 
 class Cells(Protocol):
