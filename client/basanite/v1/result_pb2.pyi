@@ -226,6 +226,7 @@ class CaseResult(google.protobuf.message.Message):
     RETURNED_FIELD_NUMBER: builtins.int
     ARGUMENTS_AFTER_FIELD_NUMBER: builtins.int
     RAISED_FIELD_NUMBER: builtins.int
+    MISMATCH_FIELD_NUMBER: builtins.int
     outcome: global___Outcome.ValueType
     weight: builtins.int
     """1 to 10^6, from the task."""
@@ -253,6 +254,10 @@ class CaseResult(google.protobuf.message.Message):
     def raised(self) -> global___RaisedException:
         """Function tasks: what it raised."""
 
+    @property
+    def mismatch(self) -> global___WaveMismatch:
+        """Equivalence of designs: how the output differs from the golden's."""
+
     def __init__(
         self,
         *,
@@ -266,13 +271,16 @@ class CaseResult(google.protobuf.message.Message):
         returned: builtins.str | None = ...,
         arguments_after: builtins.str | None = ...,
         raised: global___RaisedException | None = ...,
+        mismatch: global___WaveMismatch | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "message", b"message", "outcome", b"outcome", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "usage", b"usage", "weight", b"weight"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "mismatch", b"mismatch", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "message", b"message", "mismatch", b"mismatch", "outcome", b"outcome", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "usage", b"usage", "weight", b"weight"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_arguments_after", b"_arguments_after"]) -> typing.Literal["arguments_after"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_exit_status", b"_exit_status"]) -> typing.Literal["exit_status"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_mismatch", b"_mismatch"]) -> typing.Literal["mismatch"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_output", b"_output"]) -> typing.Literal["output"] | None: ...
     @typing.overload
@@ -283,6 +291,91 @@ class CaseResult(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_signal", b"_signal"]) -> typing.Literal["signal"] | None: ...
 
 global___CaseResult = CaseResult
+
+@typing.final
+class WaveMismatch(google.protobuf.message.Message):
+    """Where an output port first differs from the golden reference, for people and for models that correct themselves. It
+    tells what the design was driven with.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PORT_FIELD_NUMBER: builtins.int
+    MISMATCHED_SAMPLES_FIELD_NUMBER: builtins.int
+    COMPARED_SAMPLES_FIELD_NUMBER: builtins.int
+    FIRST_CYCLE_FIELD_NUMBER: builtins.int
+    EXPECTED_FIELD_NUMBER: builtins.int
+    GOT_FIELD_NUMBER: builtins.int
+    WINDOW_FIELD_NUMBER: builtins.int
+    HINTS_FIELD_NUMBER: builtins.int
+    port: builtins.str
+    mismatched_samples: builtins.int
+    """Samples that differ, of so many that were compared."""
+    compared_samples: builtins.int
+    first_cycle: builtins.int
+    """Of the first sample that differs, Verilog numbers, e.g. "8'hx3"."""
+    expected: builtins.str
+    got: builtins.str
+    @property
+    def window(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___WaveCycle]:
+        """Inputs and this output in the cycles up to the first difference, it included, oldest first; at most four."""
+
+    @property
+    def hints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it looks like, e.g. "one cycle late", "inverted", "constant", "unknown before a reset"."""
+
+    def __init__(
+        self,
+        *,
+        port: builtins.str = ...,
+        mismatched_samples: builtins.int = ...,
+        compared_samples: builtins.int = ...,
+        first_cycle: builtins.int = ...,
+        expected: builtins.str = ...,
+        got: builtins.str = ...,
+        window: collections.abc.Iterable[global___WaveCycle] | None = ...,
+        hints: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["compared_samples", b"compared_samples", "expected", b"expected", "first_cycle", b"first_cycle", "got", b"got", "hints", b"hints", "mismatched_samples", b"mismatched_samples", "port", b"port", "window", b"window"]) -> None: ...
+
+global___WaveMismatch = WaveMismatch
+
+@typing.final
+class WaveCycle(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ValuesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    CYCLE_FIELD_NUMBER: builtins.int
+    VALUES_FIELD_NUMBER: builtins.int
+    cycle: builtins.int
+    @property
+    def values(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Port to Verilog number."""
+
+    def __init__(
+        self,
+        *,
+        cycle: builtins.int = ...,
+        values: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cycle", b"cycle", "values", b"values"]) -> None: ...
+
+global___WaveCycle = WaveCycle
 
 @typing.final
 class RaisedException(google.protobuf.message.Message):

@@ -510,6 +510,547 @@ class ProgramForm(google.protobuf.message.Message):
 global___ProgramForm = ProgramForm
 
 @typing.final
+class VerilogTask(google.protobuf.message.Message):
+    """Kind "verilog": judges an untrusted hardware design, in the Verilog that Icarus Verilog takes with -g2012.
+
+    A design that does not compile is REJECTED, one that uses what the guard refuses FORBIDDEN, each with line and
+    column. The trusted part of a task is tried first: if it does not work, the item is a TASK_FAULT.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class DefinesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    FILES_FIELD_NUMBER: builtins.int
+    TOP_FIELD_NUMBER: builtins.int
+    INCLUDE_DIRECTORIES_FIELD_NUMBER: builtins.int
+    DEFINES_FIELD_NUMBER: builtins.int
+    EQUIVALENCE_FIELD_NUMBER: builtins.int
+    TESTBENCH_FIELD_NUMBER: builtins.int
+    COCOTB_FIELD_NUMBER: builtins.int
+    COMPILE_FIELD_NUMBER: builtins.int
+    top: builtins.str
+    """Name of the module that is asked for, e.g. "TopModule"."""
+    @property
+    def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """The candidate's files, 1 to 100, at most 1 MiB together; what breaks this, or a name that is no relative path
+        inside, is the candidate's and REJECTED.
+        """
+
+    @property
+    def include_directories(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Folders, among the candidate's files, in which `include looks beside the including file's own."""
+
+    @property
+    def defines(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Macros that are defined before the first file, with their text."""
+
+    @property
+    def equivalence(self) -> global___EquivalenceForm: ...
+    @property
+    def testbench(self) -> global___TestbenchForm: ...
+    @property
+    def cocotb(self) -> global___CocotbForm: ...
+    @property
+    def compile(self) -> global___CompileForm: ...
+    def __init__(
+        self,
+        *,
+        files: collections.abc.Iterable[global___SourceFile] | None = ...,
+        top: builtins.str = ...,
+        include_directories: collections.abc.Iterable[builtins.str] | None = ...,
+        defines: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        equivalence: global___EquivalenceForm | None = ...,
+        testbench: global___TestbenchForm | None = ...,
+        cocotb: global___CocotbForm | None = ...,
+        compile: global___CompileForm | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["cocotb", b"cocotb", "compile", b"compile", "equivalence", b"equivalence", "form", b"form", "testbench", b"testbench"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cocotb", b"cocotb", "compile", b"compile", "defines", b"defines", "equivalence", b"equivalence", "files", b"files", "form", b"form", "include_directories", b"include_directories", "testbench", b"testbench", "top", b"top"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["equivalence", "testbench", "cocotb", "compile"] | None: ...
+
+global___VerilogTask = VerilogTask
+
+@typing.final
+class SourceFile(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    CONTENT_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Relative path with "/" between its parts, e.g. "rtl/alu.v"."""
+    content: builtins.str
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        content: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "name", b"name"]) -> None: ...
+
+global___SourceFile = SourceFile
+
+@typing.final
+class EquivalenceForm(google.protobuf.message.Message):
+    """Is the design equal to a golden reference, cycle by cycle? The two never meet: the candidate is simulated alone,
+    under a harness of ours, and what it put out is compared outside with what the golden put out for the same stimuli.
+    Assurance SEPARATED. One case an output port, of weight 1.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ParametersEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    GOLDEN_FIELD_NUMBER: builtins.int
+    GOLDEN_TOP_FIELD_NUMBER: builtins.int
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    CLOCKING_FIELD_NUMBER: builtins.int
+    STIMULI_FIELD_NUMBER: builtins.int
+    FORMAL_FIELD_NUMBER: builtins.int
+    golden_top: builtins.str
+    """Name of its module; empty is VerilogTask.top. Its ports are the candidate's, by name, direction and width."""
+    @property
+    def golden(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted. Files as in VerilogTask, at most 4 MiB together."""
+
+    @property
+    def parameters(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Parameters of both modules, each a Verilog number."""
+
+    @property
+    def clocking(self) -> global___Clocking:
+        """Unset: found in the golden's text."""
+
+    @property
+    def stimuli(self) -> global___StimulusPlan: ...
+    @property
+    def formal(self) -> global___FormalCheck:
+        """Unset: simulation alone."""
+
+    def __init__(
+        self,
+        *,
+        golden: collections.abc.Iterable[global___SourceFile] | None = ...,
+        golden_top: builtins.str = ...,
+        parameters: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        clocking: global___Clocking | None = ...,
+        stimuli: global___StimulusPlan | None = ...,
+        formal: global___FormalCheck | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_clocking", b"_clocking", "_formal", b"_formal", "_stimuli", b"_stimuli", "clocking", b"clocking", "formal", b"formal", "stimuli", b"stimuli"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_clocking", b"_clocking", "_formal", b"_formal", "_stimuli", b"_stimuli", "clocking", b"clocking", "formal", b"formal", "golden", b"golden", "golden_top", b"golden_top", "parameters", b"parameters", "stimuli", b"stimuli"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_clocking", b"_clocking"]) -> typing.Literal["clocking"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_formal", b"_formal"]) -> typing.Literal["formal"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_stimuli", b"_stimuli"]) -> typing.Literal["stimuli"] | None: ...
+
+global___EquivalenceForm = EquivalenceForm
+
+@typing.final
+class Clocking(google.protobuf.message.Message):
+    """Which inputs are clocks and resets. None of either: combinational."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CLOCKS_FIELD_NUMBER: builtins.int
+    RESETS_FIELD_NUMBER: builtins.int
+    @property
+    def clocks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClockPort]: ...
+    @property
+    def resets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ResetPort]: ...
+    def __init__(
+        self,
+        *,
+        clocks: collections.abc.Iterable[global___ClockPort] | None = ...,
+        resets: collections.abc.Iterable[global___ResetPort] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["clocks", b"clocks", "resets", b"resets"]) -> None: ...
+
+global___Clocking = Clocking
+
+@typing.final
+class ClockPort(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Edge:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _EdgeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[ClockPort._Edge.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        EDGE_UNSPECIFIED: ClockPort._Edge.ValueType  # 0
+        """As EDGE_POSITIVE."""
+        EDGE_POSITIVE: ClockPort._Edge.ValueType  # 1
+        EDGE_NEGATIVE: ClockPort._Edge.ValueType  # 2
+        EDGE_BOTH: ClockPort._Edge.ValueType  # 3
+
+    class Edge(_Edge, metaclass=_EdgeEnumTypeWrapper): ...
+    EDGE_UNSPECIFIED: ClockPort.Edge.ValueType  # 0
+    """As EDGE_POSITIVE."""
+    EDGE_POSITIVE: ClockPort.Edge.ValueType  # 1
+    EDGE_NEGATIVE: ClockPort.Edge.ValueType  # 2
+    EDGE_BOTH: ClockPort.Edge.ValueType  # 3
+
+    PORT_FIELD_NUMBER: builtins.int
+    EDGE_FIELD_NUMBER: builtins.int
+    port: builtins.str
+    edge: global___ClockPort.Edge.ValueType
+    """Outputs are sampled before and after every edge of either kind; this says which one inputs keep away from."""
+    def __init__(
+        self,
+        *,
+        port: builtins.str = ...,
+        edge: global___ClockPort.Edge.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["edge", b"edge", "port", b"port"]) -> None: ...
+
+global___ClockPort = ClockPort
+
+@typing.final
+class ResetPort(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PORT_FIELD_NUMBER: builtins.int
+    ACTIVE_LOW_FIELD_NUMBER: builtins.int
+    ASYNCHRONOUS_FIELD_NUMBER: builtins.int
+    port: builtins.str
+    active_low: builtins.bool
+    asynchronous: builtins.bool
+    """Takes effect without a clock: it is also moved between edges."""
+    def __init__(
+        self,
+        *,
+        port: builtins.str = ...,
+        active_low: builtins.bool = ...,
+        asynchronous: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["active_low", b"active_low", "asynchronous", b"asynchronous", "port", b"port"]) -> None: ...
+
+global___ResetPort = ResetPort
+
+@typing.final
+class StimulusPlan(google.protobuf.message.Message):
+    """What the inputs are driven with. Random values come from a seed that follows from the server's secret and the trusted
+    part of the task: the same for every rollout of a group, and unknown to candidates.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CYCLES_FIELD_NUMBER: builtins.int
+    DIRECTED_FIELD_NUMBER: builtins.int
+    cycles: builtins.int
+    """Cycles, or vectors for a combinational design: 1 to 100,000; 0 (unset) is 1,000."""
+    @property
+    def directed(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___StimulusVector]:
+        """Driven first, in order, after a reset."""
+
+    def __init__(
+        self,
+        *,
+        cycles: builtins.int = ...,
+        directed: collections.abc.Iterable[global___StimulusVector] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cycles", b"cycles", "directed", b"directed"]) -> None: ...
+
+global___StimulusPlan = StimulusPlan
+
+@typing.final
+class StimulusVector(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class InputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    INPUTS_FIELD_NUMBER: builtins.int
+    CYCLES_FIELD_NUMBER: builtins.int
+    cycles: builtins.int
+    """For how many cycles, 1 to 10,000; 0 (unset) is 1."""
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Input port to Verilog number, e.g. "8'hff"; ports left out keep their values."""
+
+    def __init__(
+        self,
+        *,
+        inputs: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        cycles: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cycles", b"cycles", "inputs", b"inputs"]) -> None: ...
+
+global___StimulusVector = StimulusVector
+
+@typing.final
+class FormalCheck(google.protobuf.message.Message):
+    """After a simulation that found no difference: is there a proof? A part "formal" of the verdict, PASS, FAIL or UNKNOWN.
+    A counterexample is replayed in simulation, and counts as a difference if it shows there.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CPU_SECONDS_FIELD_NUMBER: builtins.int
+    DEPTH_FIELD_NUMBER: builtins.int
+    cpu_seconds: builtins.float
+    """CPU time; 0 (unset) is 10."""
+    depth: builtins.int
+    """Cycles of the temporal induction, 1 to 200; 0 (unset) is 20."""
+    def __init__(
+        self,
+        *,
+        cpu_seconds: builtins.float = ...,
+        depth: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cpu_seconds", b"cpu_seconds", "depth", b"depth"]) -> None: ...
+
+global___FormalCheck = FormalCheck
+
+@typing.final
+class TestbenchForm(google.protobuf.message.Message):
+    """A trusted testbench that instantiates the design, and says what came of it by what it prints. Candidate and testbench
+    share a simulation: assurance GUARDED. One case.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class DefinesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    TESTBENCH_FIELD_NUMBER: builtins.int
+    TESTBENCH_TOP_FIELD_NUMBER: builtins.int
+    REFERENCE_FIELD_NUMBER: builtins.int
+    DEFINES_FIELD_NUMBER: builtins.int
+    MISMATCHES_FIELD_NUMBER: builtins.int
+    PATTERN_FIELD_NUMBER: builtins.int
+    FINISH_FIELD_NUMBER: builtins.int
+    NONCE_FIELD_NUMBER: builtins.int
+    testbench_top: builtins.str
+    """Name of the testbench's module; empty: the one module that no other instantiates."""
+    @property
+    def testbench(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted, with all that it needs but the design; at most 4 MiB."""
+
+    @property
+    def reference(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted files of a design that passes. Given, a testbench that it does not pass is a TASK_FAULT."""
+
+    @property
+    def defines(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    @property
+    def mismatches(self) -> global___MismatchesRule:
+        """"Mismatches: 0 in N samples" with N above 0, once, as VerilogEval's testbenches print it."""
+
+    @property
+    def pattern(self) -> global___PatternRule: ...
+    @property
+    def finish(self) -> global___FinishRule:
+        """The simulation ends by the testbench's $finish, and neither $error nor $fatal was called."""
+
+    @property
+    def nonce(self) -> global___NonceRule:
+        """The testbench prints the text that +nonce=TEXT gave it, and " PASS" or " FAIL", once and last."""
+
+    def __init__(
+        self,
+        *,
+        testbench: collections.abc.Iterable[global___SourceFile] | None = ...,
+        testbench_top: builtins.str = ...,
+        reference: collections.abc.Iterable[global___SourceFile] | None = ...,
+        defines: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        mismatches: global___MismatchesRule | None = ...,
+        pattern: global___PatternRule | None = ...,
+        finish: global___FinishRule | None = ...,
+        nonce: global___NonceRule | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["finish", b"finish", "mismatches", b"mismatches", "nonce", b"nonce", "pattern", b"pattern", "rule", b"rule"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["defines", b"defines", "finish", b"finish", "mismatches", b"mismatches", "nonce", b"nonce", "pattern", b"pattern", "reference", b"reference", "rule", b"rule", "testbench", b"testbench", "testbench_top", b"testbench_top"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["rule", b"rule"]) -> typing.Literal["mismatches", "pattern", "finish", "nonce"] | None: ...
+
+global___TestbenchForm = TestbenchForm
+
+@typing.final
+class MismatchesRule(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___MismatchesRule = MismatchesRule
+
+@typing.final
+class PatternRule(google.protobuf.message.Message):
+    """Lines of what the testbench prints, as regular expressions that match a whole line."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PASSED_FIELD_NUMBER: builtins.int
+    FAILED_FIELD_NUMBER: builtins.int
+    passed: builtins.str
+    """Must match exactly one line, the last one printed but for the simulator's own."""
+    failed: builtins.str
+    """Must match no line; empty: none."""
+    def __init__(
+        self,
+        *,
+        passed: builtins.str = ...,
+        failed: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failed", b"failed", "passed", b"passed"]) -> None: ...
+
+global___PatternRule = PatternRule
+
+@typing.final
+class FinishRule(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___FinishRule = FinishRule
+
+@typing.final
+class NonceRule(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___NonceRule = NonceRule
+
+@typing.final
+class CocotbForm(google.protobuf.message.Message):
+    """A trusted cocotb test of the design. Candidate and tests share a simulation: assurance GUARDED. One case a test."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ParametersEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    TESTS_FIELD_NUMBER: builtins.int
+    MODULES_FIELD_NUMBER: builtins.int
+    EXPECTED_TESTS_FIELD_NUMBER: builtins.int
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    REFERENCE_FIELD_NUMBER: builtins.int
+    @property
+    def tests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted Python files."""
+
+    @property
+    def modules(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Python modules with the tests, e.g. "test_alu"."""
+
+    @property
+    def expected_tests(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The tests that must pass, "module.function". No more and no fewer may run."""
+
+    @property
+    def parameters(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    @property
+    def reference(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted files of a design that passes, as in TestbenchForm."""
+
+    def __init__(
+        self,
+        *,
+        tests: collections.abc.Iterable[global___SourceFile] | None = ...,
+        modules: collections.abc.Iterable[builtins.str] | None = ...,
+        expected_tests: collections.abc.Iterable[builtins.str] | None = ...,
+        parameters: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        reference: collections.abc.Iterable[global___SourceFile] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expected_tests", b"expected_tests", "modules", b"modules", "parameters", b"parameters", "reference", b"reference", "tests", b"tests"]) -> None: ...
+
+global___CocotbForm = CocotbForm
+
+@typing.final
+class CompileForm(google.protobuf.message.Message):
+    """Does it compile? PASSED or REJECTED, with the compiler's remarks. For shaping rewards and for tools."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LINT_FIELD_NUMBER: builtins.int
+    lint: builtins.bool
+    """Warnings of a linter are given as diagnostics, too."""
+    def __init__(
+        self,
+        *,
+        lint: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["lint", b"lint"]) -> None: ...
+
+global___CompileForm = CompileForm
+
+@typing.final
 class ExtensionTask(google.protobuf.message.Message):
     """A task of a kind that is not part of this contract. Item.kind names it, e.g. "example.org/sql"."""
 

@@ -304,6 +304,7 @@ class Item(google.protobuf.message.Message):
     CACHE_POLICY_FIELD_NUMBER: builtins.int
     REQUIRE_ASSURANCE_FIELD_NUMBER: builtins.int
     CODE_FIELD_NUMBER: builtins.int
+    VERILOG_FIELD_NUMBER: builtins.int
     EXTENSION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Chosen by the caller, 1 to 256 bytes, unique in its batch; all items that share an id are INVALID_ITEM."""
@@ -325,9 +326,11 @@ class Item(google.protobuf.message.Message):
     @property
     def code(self) -> basanite.v1.tasks_pb2.CodeTask: ...
     @property
-    def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask:
-        """11 to 14 are kept for unittest, verilog, lean and dafny."""
+    def verilog(self) -> basanite.v1.tasks_pb2.VerilogTask:
+        """11, 13 and 14 are kept for unittest, lean and dafny."""
 
+    @property
+    def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask: ...
     def __init__(
         self,
         *,
@@ -338,11 +341,12 @@ class Item(google.protobuf.message.Message):
         cache_policy: global___CachePolicy.ValueType = ...,
         require_assurance: basanite.v1.result_pb2.Assurance.ValueType = ...,
         code: basanite.v1.tasks_pb2.CodeTask | None = ...,
+        verilog: basanite.v1.tasks_pb2.VerilogTask | None = ...,
         extension: basanite.v1.tasks_pb2.ExtensionTask | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "limits", b"limits", "task", b"task"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "extension"] | None: ...
+    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "limits", b"limits", "task", b"task", "verilog", b"verilog"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "verilog", b"verilog"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "verilog", "extension"] | None: ...
 
 global___Item = Item
 
