@@ -39,6 +39,8 @@ from basanite._results import (
     Severity,
     Usage,
     Verdict,
+    WaveCycle,
+    WaveMismatch,
 )
 from basanite._scores import scores
 from basanite._server_info import (
@@ -66,6 +68,21 @@ from basanite._tasks import (
     TextPolicy,
     ValuePolicy,
 )
+from basanite._verilog_tasks import (
+    ClockEdge,
+    Clocking,
+    ClockPort,
+    CocotbTask,
+    FormalCheck,
+    PatternRule,
+    ResetPort,
+    StimulusPlan,
+    StimulusVector,
+    TestbenchRule,
+    VerilogCompileTask,
+    VerilogEquivalenceTask,
+    VerilogTestbenchTask,
+)
 
 if TYPE_CHECKING:
     from basanite._client import AsyncClient
@@ -81,6 +98,10 @@ __all__ = [
     "Checker",
     "Client",
     "ClientClosed",
+    "ClockEdge",
+    "ClockPort",
+    "Clocking",
+    "CocotbTask",
     "Comparison",
     "ConfigurationError",
     "ConnectionFailed",
@@ -90,6 +111,7 @@ __all__ = [
     "ExtensionTask",
     "Failure",
     "FailureReason",
+    "FormalCheck",
     "FunctionCase",
     "FunctionTask",
     "IsolationInfo",
@@ -100,11 +122,13 @@ __all__ = [
     "Outcome",
     "Part",
     "PartState",
+    "PatternRule",
     "ProgramTask",
     "PythonTestCase",
     "PythonTestTask",
     "RaisedException",
     "RequestLimits",
+    "ResetPort",
     "Result",
     "ResultHasNoScore",
     "RewardUnavailable",
@@ -112,7 +136,10 @@ __all__ = [
     "Severity",
     "StdioCase",
     "StdioTask",
+    "StimulusPlan",
+    "StimulusVector",
     "Task",
+    "TestbenchRule",
     "TextPolicy",
     "ToolInfo",
     "Usage",
@@ -120,6 +147,11 @@ __all__ = [
     "ValuePolicy",
     "Verdict",
     "VerifierInfo",
+    "VerilogCompileTask",
+    "VerilogEquivalenceTask",
+    "VerilogTestbenchTask",
+    "WaveCycle",
+    "WaveMismatch",
     "scores",
 ]
 

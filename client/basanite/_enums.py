@@ -16,8 +16,8 @@ def _table(ours: type[_EnumT], prefix: str, theirs: Sequence[tuple[str, int]]) -
     return {number: ours[name.removeprefix(prefix)] for name, number in theirs if number}
 
 
-def _names(theirs: Sequence[tuple[str, int]]) -> dict[str, int]:
-    return {name.removeprefix("POLICY_").lower(): number for name, number in theirs if number}
+def _names(prefix: str, theirs: Sequence[tuple[str, int]]) -> dict[str, int]:
+    return {name.removeprefix(prefix).lower(): number for name, number in theirs if number}
 
 
 OUTCOMES: Final = _table(Outcome, "OUTCOME_", result_pb2.Outcome.items())
@@ -32,5 +32,6 @@ REASON_NUMBERS: Final = {member: number for number, member in REASONS.items()}
 STATE_NUMBERS: Final = {member: number for number, member in STATES.items()}
 SEVERITY_NUMBERS: Final = {member: number for number, member in SEVERITIES.items()}
 
-TEXT_POLICIES: Final = _names(tasks_pb2.TextComparison.Policy.items())
-VALUE_POLICIES: Final = _names(tasks_pb2.ValueComparison.Policy.items())
+TEXT_POLICIES: Final = _names("POLICY_", tasks_pb2.TextComparison.Policy.items())
+VALUE_POLICIES: Final = _names("POLICY_", tasks_pb2.ValueComparison.Policy.items())
+CLOCK_EDGES: Final = _names("EDGE_", tasks_pb2.ClockPort.Edge.items())

@@ -60,12 +60,22 @@ class ItemFormatError(BasaniteError, ValueError):
         self.field = field
         self.rule = rule
 
-    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str, ...]]:
         return type(self), (self.field, self.rule)
 
 
 class CandidateRefused(ItemFormatError):
-    """The candidate's own text is what breaks the rule: a verdict on the candidate, and no fault of the item."""
+    """The candidate's own text is what breaks the rule: a verdict on the candidate, and no fault of the item.
+
+    `what` of it breaks the rule, for people: "the program".
+    """
+
+    def __init__(self, field: str, rule: str, what: str = "the program") -> None:
+        super().__init__(field, rule)
+        self.what = what
+
+    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str, ...]]:
+        return type(self), (self.field, self.rule, self.what)
 
 
 class ValueFormatError(BasaniteError, ValueError):

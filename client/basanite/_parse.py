@@ -22,6 +22,7 @@ from basanite._enums import (
     STATE_NUMBERS,
     STATES,
 )
+from basanite._fields import ordered
 from basanite._results import (
     Assurance,
     CapturedOutput,
@@ -35,6 +36,8 @@ from basanite._results import (
     Result,
     Usage,
     Verdict,
+    WaveCycle,
+    WaveMismatch,
 )
 from basanite._server_info import (
     EnvironmentInfo,
@@ -145,6 +148,20 @@ def _case(proto: result_pb2.CaseResult) -> CaseResult:
         proto.returned if has("returned") else None,
         proto.arguments_after if has("arguments_after") else None,
         RaisedException(tuple(proto.raised.types), proto.raised.message) if has("raised") else None,
+        _mismatch(proto.mismatch) if has("mismatch") else None,
+    )
+
+
+def _mismatch(proto: result_pb2.WaveMismatch) -> WaveMismatch:
+    return WaveMismatch(
+        proto.port,
+        proto.mismatched_samples,
+        proto.compared_samples,
+        proto.first_cycle,
+        proto.expected,
+        proto.got,
+        tuple(WaveCycle(cycle.cycle, ordered(cycle.values)) for cycle in proto.window),
+        tuple(proto.hints),
     )
 
 
@@ -247,7 +264,22 @@ def _case_to_proto(case: CaseResult) -> result_pb2.CaseResult:
     if case.raised is not None:
         proto.raised.types.extend(case.raised.types)
         proto.raised.message = case.raised.message
+    if case.mismatch is not None:
+        _put_mismatch(case.mismatch, proto.mismatch)
     return proto
+
+
+def _put_mismatch(mismatch: WaveMismatch, proto: result_pb2.WaveMismatch) -> None:
+    proto.port = mismatch.port
+    proto.mismatched_samples = mismatch.mismatched_samples
+    proto.compared_samples = mismatch.compared_samples
+    proto.first_cycle = mismatch.first_cycle
+    proto.expected = mismatch.expected
+    proto.got = mismatch.got
+    for cycle in mismatch.window:
+        proto.window.add(cycle=cycle.cycle, values=cycle.values)
+    proto.hints.extend(mismatch.hints)
+    proto.SetInParent()
 
 
 def _usage_to_proto(usage: Usage) -> result_pb2.Usage:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -102,6 +103,33 @@ class RaisedException:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveCycle:
+    """What was on ports in one cycle."""
+
+    cycle: int
+    values: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Verilog number by port."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaveMismatch:
+    """Where an output of a design first differs from the golden reference. It tells what the design was driven with."""
+
+    port: str
+    mismatched_samples: int
+    compared_samples: int
+    first_cycle: int
+    """That of the first sample that differs."""
+    expected: str
+    """Of the first sample that differs, a Verilog number, e.g. "8'hx3"."""
+    got: str
+    window: tuple[WaveCycle, ...] = ()
+    """Inputs and this output in at most four cycles, oldest first; the last is that of the first difference."""
+    hints: tuple[str, ...] = ()
+    """What it looks like, e.g. "one cycle late"."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """What became of one case."""
 
@@ -118,6 +146,8 @@ class CaseResult:
     arguments_after_json: str | None = None
     """Function tasks: the arguments after the call as tagged JSON; None if the call left them alone."""
     raised: RaisedException | None = None
+    mismatch: WaveMismatch | None = None
+    """Equivalence of designs: how the output differs from the golden's."""
 
     @property
     def returned(self) -> Any:

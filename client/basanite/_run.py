@@ -146,20 +146,21 @@ def encode(item: Item, assurance: Assurance) -> tuple[bytes, Assurance]:
     if type(item.id) is not str or item.id:
         check_id(item.id)
     required = assurance if item.require_assurance is None else item.require_assurance
-    return item_to_proto(item, required).SerializeToString(), required
+    # Deterministic: of maps, too, equal items have equal bytes, and are sent once.
+    return item_to_proto(item, required).SerializeToString(deterministic=True), required
 
 
 def unsent(item: Item, item_id: str, error: ItemFormatError) -> Result:
     """The Result of an item that is not sent: REJECTED if the candidate's text is why, else a Failure."""
     if not isinstance(error, CandidateRefused):
         return Result(item_id, None, invalid(error))
-    verdict = Verdict(
-        Outcome.REJECTED,
-        None if isinstance(item.task, ProgramTask) else 0.0,
-        Assurance.SEPARATED,
-        diagnostics=(Diagnostic(Severity.ERROR, f"the program {error.rule}"),),
-    )
-    return Result(item_id, verdict)
+    return Result(item_id, rejected(error, None if isinstance(item.task, ProgramTask) else 0.0))
+
+
+def rejected(error: CandidateRefused, score: float | None = 0.0) -> Verdict:
+    """The Verdict on a candidate whose text is not sent."""
+    remark = Diagnostic(Severity.ERROR, f"{error.what} {error.rule}")
+    return Verdict(Outcome.REJECTED, score, Assurance.SEPARATED, diagnostics=(remark,))
 
 
 def invalid(error: ItemFormatError) -> Failure:

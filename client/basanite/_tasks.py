@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
 from basanite._results import Assurance
+from basanite._verilog_tasks import VerilogTask
 
 TextPolicy: TypeAlias = Literal[
     "exact", "trailing_whitespace", "tokens", "float_tolerance", "unordered_lines"
@@ -178,7 +179,8 @@ class ExtensionTask:
     payload: bytes = b""
 
 
-Task: TypeAlias = StdioTask | FunctionTask | PythonTestTask | ProgramTask | ExtensionTask
+CodeTask: TypeAlias = StdioTask | FunctionTask | PythonTestTask | ProgramTask
+Task: TypeAlias = CodeTask | VerilogTask | ExtensionTask
 
 
 @dataclass(frozen=True, slots=True)

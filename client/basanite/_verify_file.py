@@ -18,9 +18,10 @@ from typing import IO, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-from basanite._errors import ItemFormatError
+from basanite._errors import CandidateRefused, ItemFormatError
 from basanite._progress import progress
 from basanite._results import Failure, FailureReason, Result
+from basanite._run import rejected
 from basanite._sync import Client
 from basanite._tasks import Item
 
@@ -86,30 +87,35 @@ def _items(lines: IO[bytes], done: set[str], refuse: _Write) -> Iterator[Item]:
             line = line.removeprefix(_BYTE_ORDER_MARK)
         if not line.strip():
             continue
-        item: Item | None = None
-        field = rule = ""
+        read: Item | ItemFormatError
         try:
-            item = Item.from_json(line)
-            given = item.id
+            read = Item.from_json(line)
+            given = read.id
         except ItemFormatError as error:
-            field, rule = error.field or "item", error.rule
-            given = _id_of(line)
+            read, given = error, _id_of(line)
         key = given or f"line-{number}"
         if key in taken:
             if given:
-                item, field, rule = None, "id", f"must be unique in the file, but {given!r} came before"
+                read = ItemFormatError("id", f"must be unique in the file, but {given!r} came before")
             key = f"line-{number}"
             while key in taken:  # as the id of another line
                 key += "+"
         taken.add(key)
         if key in done:
             continue
-        if item is None:
-            message = f"line {number}: {field}: {rule}"
-            failure = Failure(FailureReason.INVALID_ITEM, message, field, rule, retryable=False)
-            refuse(Result(key, failure=failure))
+        if isinstance(read, Item):
+            yield replace(read, id=key)
         else:
-            yield replace(item, id=key)
+            refuse(_refused(key, number, read))
+
+
+def _refused(key: str, number: int, error: ItemFormatError) -> Result:
+    """The Result of a line that is not sent."""
+    if isinstance(error, CandidateRefused):
+        return Result(key, rejected(error))
+    field = error.field or "item"
+    message = f"line {number}: {field}: {error.rule}"
+    return Result(key, failure=Failure(FailureReason.INVALID_ITEM, message, field, error.rule))
 
 
 def _id_of(line: bytes) -> str:

@@ -38,6 +38,8 @@ from basanite import (
     StdioTask,
     Usage,
     Verdict,
+    WaveCycle,
+    WaveMismatch,
     scores,
 )
 
@@ -153,6 +155,16 @@ VERDICT = Verdict(
             '{"$tuple":[1]}',
             "[[1]]",
             RaisedException(("ValueError", "Exception"), "bad"),
+            WaveMismatch(
+                "y",
+                3,
+                1_000,
+                17,
+                "8'hff",
+                "8'hxx",
+                (WaveCycle(16), WaveCycle(17, {"a": "1'b0", "y": "8'hxx"})),
+                ("one cycle late",),
+            ),
         ),
         CaseResult(Outcome.NOT_RUN),
     ),
@@ -170,7 +182,9 @@ RESULTS = [
 
 @pytest.mark.parametrize("result", RESULTS)
 def test_results_survive_json(result: Result) -> None:
-    assert Result.from_json(result.to_json()) == result
+    again = Result.from_json(result.to_json())
+    assert again == result
+    assert hash(again) == hash(result)
 
 
 def test_values_of_a_case_are_rebuilt_when_asked_for() -> None:

@@ -9,7 +9,16 @@ import sys
 
 import e2e_command as command
 
-from basanite import Assurance, Client, FailureReason, Item, Outcome, Result
+from basanite import (
+    Assurance,
+    Client,
+    FailureReason,
+    Item,
+    Outcome,
+    Result,
+    VerilogEquivalenceTask,
+    VerilogTestbenchTask,
+)
 
 
 def blocks(path: str, language: str) -> list[str]:
@@ -37,9 +46,12 @@ def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
 
 def test_the_examples_of_the_format_are_judged_as_it_says(address: str) -> None:
     *items, result, failed = blocks("docs/items.md", "json")
-    assert len(items) == 4
+    read = [Item.from_json(text) for text in items]
+    programs, designs = read[:4], read[4:]
+    assert [type(item.task) for item in designs] == [VerilogEquivalenceTask, VerilogTestbenchTask]
+    assert all(Item.from_json(item.to_json()) == item for item in designs)
     with Client(address) as client:
-        judged = client.verify_batch([Item.from_json(text) for text in items])
+        judged = client.verify_batch(programs)
     assert [found.verdict and found.verdict.outcome for found in judged] == [
         Outcome.PASSED,
         Outcome.PASSED,

@@ -47,6 +47,15 @@ def test_the_last_block_of_the_language_is_the_answer(completion: str) -> None:
     assert fenced_block("python")(completion) == PROGRAM
 
 
+@pytest.mark.parametrize(
+    "said", ["verilog", "systemverilog", "SystemVerilog", "sv", "v", "verilog title=top.v"]
+)
+@pytest.mark.parametrize("wanted", ["verilog", "systemverilog"])
+def test_the_names_of_verilog_stand_for_each_other(said: str, wanted: str) -> None:
+    design = "`timescale 1ns/1ps\n`define A `B\nmodule top; endmodule\n"
+    assert fenced_block(wanted)(fenced(design, said) + fenced("assert x", "python")) == design
+
+
 def test_line_ends_of_windows_do_not_hide_a_block() -> None:
     assert fenced_block("python")("a\r\n```python\r\nprint(1)\r\n```\r\n") == "print(1)\r\n"
 

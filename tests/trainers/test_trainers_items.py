@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from basanite import (
+    Assurance,
+    CocotbTask,
     ConfigurationError,
     ExtensionTask,
     Failure,
@@ -20,7 +22,11 @@ from basanite import (
     PythonTestTask,
     StdioCase,
     StdioTask,
+    VerilogCompileTask,
+    VerilogEquivalenceTask,
+    VerilogTestbenchTask,
 )
+from basanite._run import encode
 from basanite.trainers import Check, Column, Items, function_cases, python_tests, stdio_cases
 
 APPS = {"inputs": ["1\n", "2\n"], "outputs": ["2\n", "4\n"]}
@@ -120,6 +126,41 @@ def test_an_item_is_made_of_answer_columns_and_constants() -> None:
         environment="numpy",
         cache=False,
     )
+
+
+DESIGN = "module TopModule; endmodule"
+
+
+@pytest.mark.parametrize(
+    ("items", "task"),
+    [
+        (
+            Items(VerilogEquivalenceTask, top="TopModule", golden=Column("golden"), golden_top="RefModule"),
+            VerilogEquivalenceTask(DESIGN, "TopModule", "module RefModule; endmodule", "RefModule"),
+        ),
+        (
+            Items(VerilogTestbenchTask, top=Column("top"), testbench=Column("files"), rule="mismatches"),
+            VerilogTestbenchTask(DESIGN, "TopModule", {"tb.v": "module tb; endmodule"}, "mismatches"),
+        ),
+        (
+            Items(CocotbTask, top="TopModule", tests=Column("test"), expected_tests=Column("names")),
+            CocotbTask(DESIGN, "TopModule", "import cocotb", ["tests.adds"]),
+        ),
+        (Items(VerilogCompileTask, top="TopModule"), VerilogCompileTask(DESIGN, "TopModule")),
+    ],
+)
+def test_designs_are_made_into_items_as_programs_are(items: Items, task: Any) -> None:
+    row = {
+        "golden": "module RefModule; endmodule",
+        "files": {"tb.v": "module tb; endmodule"},
+        "top": "TopModule",
+        "test": "import cocotb",
+        "names": ["tests.adds"],
+    }
+    item = items(DESIGN, row)
+    assert item == Item(task)
+    assert isinstance(item, Item)
+    encode(item, Assurance.SEPARATED)
 
 
 def test_a_column_that_the_data_set_lacks_is_named_with_those_that_it_has() -> None:
