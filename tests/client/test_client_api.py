@@ -37,6 +37,18 @@ TASKS = {
     "PythonTestTask",
     "StdioCase",
     "StdioTask",
+} | {
+    "ClockPort",
+    "Clocking",
+    "CocotbTask",
+    "FormalCheck",
+    "PatternRule",
+    "ResetPort",
+    "StimulusPlan",
+    "StimulusVector",
+    "VerilogCompileTask",
+    "VerilogEquivalenceTask",
+    "VerilogTestbenchTask",
 }
 RESULTS = {
     "CapturedOutput",
@@ -48,14 +60,17 @@ RESULTS = {
     "Result",
     "Usage",
     "Verdict",
+    "WaveCycle",
+    "WaveMismatch",
 }
 ENUMS = {"Assurance", "FailureReason", "Outcome", "PartState", "Severity"}
 SERVER = {"EnvironmentInfo", "IsolationInfo", "RequestLimits", "ServerInfo", "ToolInfo", "VerifierInfo"}
-OTHERS = {"AsyncClient", "Client", "Task", "TextPolicy", "ValuePolicy", "scores"}
+TYPES = {"ClockEdge", "Task", "TestbenchRule", "TextPolicy", "ValuePolicy"}
+OTHERS = {"AsyncClient", "Client", "scores"}
 
 
 def test_exactly_these_names_are_exported() -> None:
-    assert set(basanite.__all__) == ERRORS | TASKS | RESULTS | ENUMS | SERVER | OTHERS
+    assert set(basanite.__all__) == ERRORS | TASKS | RESULTS | ENUMS | SERVER | TYPES | OTHERS
     for name in basanite.__all__:
         assert getattr(basanite, name) is not None
     public = {
