@@ -100,7 +100,7 @@ class _Batch(Run):
                         "id", f"must be unique in its batch, but {given[item.id]} items have it"
                     )
             except ItemFormatError as error:
-                self._put(index, unsent(item, item_id, error))
+                self._put(index, unsent(item_id, error))
                 continue
             member = Member(index, item_id, item.deadline_seconds)
             entry = same.get(body) if item.cache else None

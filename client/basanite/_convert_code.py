@@ -39,7 +39,8 @@ def put_code(task: CodeTask, proto: tasks_pb2.CodeTask) -> None:
         proto.source = _source(task.source, "code.source")
     except ItemFormatError as error:
         if issubclass(type(task.source), str):  # anything else was the caller
-            raise CandidateRefused(error.field, error.rule) from error
+            scored = not isinstance(task, ProgramTask)
+            raise CandidateRefused(error.field, error.rule, scored=scored) from error
         raise
     if isinstance(task, StdioTask):
         _put_stdio(task, proto.stdio)

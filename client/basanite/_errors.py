@@ -60,22 +60,23 @@ class ItemFormatError(BasaniteError, ValueError):
         self.field = field
         self.rule = rule
 
-    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str, ...]]:
+    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str | bool, ...]]:
         return type(self), (self.field, self.rule)
 
 
 class CandidateRefused(ItemFormatError):
     """The candidate's own text is what breaks the rule: a verdict on the candidate, and no fault of the item.
 
-    `what` of it breaks the rule, for people: "the program".
+    `what` of it breaks the rule, for people: "the program". `scored`: whether the task asks for a score.
     """
 
-    def __init__(self, field: str, rule: str, what: str = "the program") -> None:
+    def __init__(self, field: str, rule: str, what: str = "the program", scored: bool = True) -> None:
         super().__init__(field, rule)
         self.what = what
+        self.scored = scored
 
-    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str, ...]]:
-        return type(self), (self.field, self.rule, self.what)
+    def __reduce__(self) -> tuple[type[ItemFormatError], tuple[str | bool, ...]]:
+        return type(self), (self.field, self.rule, self.what, self.scored)
 
 
 class ValueFormatError(BasaniteError, ValueError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 from google.protobuf import json_format
 
 from basanite._convert import check_id, item_from_proto, item_to_proto
-from basanite._errors import ItemFormatError
+from basanite._errors import CandidateRefused, ItemFormatError
+from basanite._fields import UNICODE_RULE, is_unicode
 from basanite._parse import result_from_proto, result_to_proto
 from basanite._results import Assurance, Result
 from basanite._tasks import Item
@@ -15,8 +20,43 @@ from basanite.v1 import result_pb2, verifier_pb2
 def item_from_json(text: str | bytes) -> Item:
     """Raises ItemFormatError if the text is no item that this version knows."""
     proto = verifier_pb2.Item()
-    _read(text, proto)
+    try:
+        _read(text, proto)
+    except ItemFormatError:
+        if (refused := _refused(text)) is not None:
+            raise refused from None
+        raise
     return item_from_proto(proto)
+
+
+def _refused(text: str | bytes) -> CandidateRefused | None:
+    """What is to be said if nothing but lone surrogates in the candidate's text keeps this from being an item."""
+    first: CandidateRefused | None = None
+    try:
+        item = json.loads(text)
+        for holder, name, refused in _candidates_texts(item):
+            if not is_unicode(holder[name]):
+                holder[name] = holder[name].encode(errors="replace").decode()
+                first = first or refused
+        if first is not None:
+            item_from_json(json.dumps(item))
+    except CandidateRefused as error:
+        return error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # it is no item anyway
+        return None
+    return first
+
+
+def _candidates_texts(item: Any) -> Iterator[tuple[dict[str, Any], str, CandidateRefused]]:
+    """Where the candidate's texts are in an item, and what is to be said if one is no Unicode."""
+    if "code" in item:
+        code = item["code"]
+        yield code, "source", CandidateRefused("code.source", UNICODE_RULE, scored="program" not in code)
+    else:
+        for index, file in enumerate(item["verilog"]["files"]):
+            for name in file:
+                field = f"verilog.files[{index}].{name}"
+                yield file, name, CandidateRefused(field, UNICODE_RULE, "the design")
 
 
 def item_to_json(item: Item) -> str:

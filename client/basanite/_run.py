@@ -31,7 +31,7 @@ from basanite._results import (
     Verdict,
 )
 from basanite._server_info import RequestLimits
-from basanite._tasks import Item, ProgramTask
+from basanite._tasks import Item
 from basanite._transport import RpcFailed, Transport, VerifyCall
 from basanite.v1 import result_pb2
 
@@ -150,15 +150,16 @@ def encode(item: Item, assurance: Assurance) -> tuple[bytes, Assurance]:
     return item_to_proto(item, required).SerializeToString(deterministic=True), required
 
 
-def unsent(item: Item, item_id: str, error: ItemFormatError) -> Result:
+def unsent(item_id: str, error: ItemFormatError) -> Result:
     """The Result of an item that is not sent: REJECTED if the candidate's text is why, else a Failure."""
     if not isinstance(error, CandidateRefused):
         return Result(item_id, None, invalid(error))
-    return Result(item_id, rejected(error, None if isinstance(item.task, ProgramTask) else 0.0))
+    return Result(item_id, rejected(error))
 
 
-def rejected(error: CandidateRefused, score: float | None = 0.0) -> Verdict:
+def rejected(error: CandidateRefused) -> Verdict:
     """The Verdict on a candidate whose text is not sent."""
+    score = 0.0 if error.scored else None
     remark = Diagnostic(Severity.ERROR, f"{error.what} {error.rule}")
     return Verdict(Outcome.REJECTED, score, Assurance.SEPARATED, diagnostics=(remark,))
 

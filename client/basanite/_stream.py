@@ -117,7 +117,7 @@ class Stream(Run):
             if item_id in self._ids:
                 raise ItemFormatError("id", "must be unique among the items in flight")
         except ItemFormatError as error:
-            self._put(index, unsent(item, item_id, error))
+            self._put(index, unsent(item_id, error))
             return
         entry = Entry(item_id, body, required, [Member(index, item_id, item.deadline_seconds)])
         await self._wait_for_room()

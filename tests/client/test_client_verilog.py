@@ -271,10 +271,43 @@ def test_files_of_a_design_with_one_name_are_rejected_in_a_file_of_items(
         assert (failure.reason, failure.field) == (FailureReason.INVALID_ITEM, field)
 
 
+SURROGATES: dict[str, tuple[dict[str, Any], float | None, str]] = {
+    "design": (
+        {"verilog": {"files": [{"name": "a.v", "content": "\ud800"}], "compile": {}}},
+        0.0,
+        "the design",
+    ),
+    "name": ({"verilog": {"files": [{"name": "\ud800"}, {"name": "b"}], "compile": {}}}, 0.0, "the design"),
+    "one name": (
+        {"verilog": {"files": [{"name": "\ud800"}, {"name": "?"}], "compile": {}}},
+        0.0,
+        "the design",
+    ),
+    "program": ({"code": {"source": "\ud800", "stdio": {}}}, 0.0, "the program"),
+    "unscored": ({"code": {"source": "\ud800", "program": {}}}, None, "the program"),
+}
+
+
+@pytest.mark.parametrize(("line", "score", "what"), SURROGATES.values(), ids=SURROGATES)
+def test_a_candidates_text_that_is_no_unicode_is_rejected_in_a_file_of_items(
+    client: Client, tmp_path: Path, line: dict[str, Any], score: float | None, what: str
+) -> None:
+    file, output = tmp_path / "items", tmp_path / "results"
+    file.write_text(json.dumps({"id": "candidate", **line}) + "\n" + json.dumps({"nonsense": 1, **line}))
+    FileVerification(file, output).run(client, Console(file=io.StringIO()))
+    refused, no_item = map(Result.from_json, output.read_text().splitlines())
+    assert refused.id == "candidate"
+    assert refused.verdict is not None
+    assert (refused.verdict.outcome, refused.verdict.score) == (Outcome.REJECTED, score)
+    assert refused.verdict.diagnostics[0].message.startswith(f"{what} must be")
+    assert no_item.failure is not None
+    assert no_item.failure.reason is FailureReason.INVALID_ITEM
+
+
 def test_what_refuses_a_candidate_can_be_sent_to_another_process() -> None:
     error = CandidateRefused("verilog.files", "must be 1 to 100 files", "the design")
     again = copy.copy(error)  # as pickle does it
-    assert (again.field, again.rule, again.what) == (error.field, error.rule, error.what)
+    assert vars(again) == vars(error)
 
 
 # What is the item's fault
