@@ -58,9 +58,14 @@ class Ended(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Run an executable. `argv[0]` is an absolute path inside the sandbox."""
+    """Run an executable. `argv[0]` is an absolute path inside the sandbox.
+
+    If it is that of one of the environment's tools, which may be warm, it runs as it would from cold.
+    """
 
     argv: tuple[str, ...]
+    output: str = ""
+    """A name in the working directory: what is written to this file, a pipe, comes in `Report.answers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,8 @@ class Report:
     """At most limits.output_bytes."""
     stderr: bytes
     answers: bytes
-    """PythonCalls and PythonTests only: what the process wrote to the answer channel."""
+    """PythonCalls, PythonTests, a Command's output: what the process wrote to the answer channel, at most
+    limits.output_bytes."""
     cpu_seconds: float
     wall_seconds: float
     peak_memory_bytes: int
@@ -143,8 +149,22 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A program of this machine that many Commands run, and what it needs besides the libraries it is linked with.
+
+    Paths are absolute, the same in the sandbox as here.
+    """
+
+    path: str
+    loads: tuple[str, ...] = ()
+    """Libraries that it always loads by name when it starts."""
+    files: tuple[str, ...] = ()
+    """Further files, or directories with all that is below."""
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
-    """A prepared, read-only set of Python packages."""
+    """A prepared, read-only set of Python packages, and the tools that Commands run."""
 
     name: str = ""
     path: Path | None = None
@@ -155,6 +175,7 @@ class Environment:
     """SHA-256 in hex of what it contains."""
     packages: tuple[str, ...] = ()
     """e.g. "numpy 2.1.3"."""
+    tools: tuple[Tool, ...] = ()
 
 
 class Sandbox(ABC):
@@ -172,9 +193,11 @@ class Sandbox(ABC):
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
     ) -> Report:
-        """Run one program in a fresh working directory that holds `files` (plain names) and nothing else.
+        """Run one program in a fresh working directory that holds `files` and nothing else.
 
-        Raises SandboxError if the run could not be made. Cancelling kills the run before it returns.
+        Names of files are relative paths with "/" between their parts. Those of a Command are read-only. Raises
+        SandboxError if the run could not be made, ValueError for a name that is no such path. Cancelling kills the
+        run before it returns.
         """
 
     @abstractmethod

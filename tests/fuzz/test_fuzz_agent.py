@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from unittest import mock
 
@@ -78,15 +78,13 @@ packets = replies() | mutated(replies(), (b"\xff" * 8, b"\x00" * 8)) | st.binary
 class Agent(Processes):
     """Says what the script has, a list of packets for each request, and then is gone."""
 
-    above_run = 0
-
     def __init__(self, first: bytes, script: list[list[bytes]], detail: bytes) -> None:
         super().__init__(Environment(), (b"", b""))
         self._first = first
         self._script = script
         self._detail = detail
 
-    def start(self, files: CellFiles, far: socket.socket) -> None:
+    def start(self, files: CellFiles, far: socket.socket, tools: Mapping[str, socket.socket]) -> None:
         os.pwrite(files.stage, self._detail, 0)
         self._outputs = files.outputs
         self.pidfd, self._death = os.pipe()
@@ -110,7 +108,7 @@ class Agent(Processes):
             asyncio.get_running_loop().remove_reader(self._sock)
             self._sock.close()
 
-    def _launch(self, numbers: Sequence[str]) -> Launch:
+    def _launch(self, numbers: Sequence[str], tools: str) -> Launch:
         raise NotImplementedError
 
     def run_ended(self, *, left_files: bool) -> None: ...

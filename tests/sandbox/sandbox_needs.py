@@ -10,13 +10,13 @@ import shutil
 
 import pytest
 
-REQUIRED = "sandbox" in os.environ.get("BASANITE_REQUIRE", "").split(",")
+REQUIRED = os.environ.get("BASANITE_REQUIRE", "").split(",")
 
 
-def unavailable(reason: str) -> None:
-    """Skip the test, or fail it where the sandbox is required."""
-    if REQUIRED:
-        pytest.fail(f"{reason} (BASANITE_REQUIRE asks for the sandbox)")
+def unavailable(reason: str, tool: str = "sandbox") -> None:
+    """Skip the test, or fail it where the tool is required."""
+    if tool in REQUIRED:
+        pytest.fail(f"{reason} (BASANITE_REQUIRE asks for {tool})")
     pytest.skip(reason)
 
 

@@ -259,10 +259,7 @@ def test_a_run_that_has_the_kernel_kill_it_is_its_own_fault(local_box: LocalBox,
 
 def test_runs_leave_no_descriptors_in_service_or_agent(local_box: LocalBox) -> None:
     def count() -> list[int]:
-        agents = [
-            procfs.descendants(cell.processes.pid)[cell.processes.above_run - 1]
-            for cell in local_box.pool._idle
-        ]
+        agents = [procfs.descendants(cell.processes.pid)[-1] for cell in local_box.pool._idle]
         return [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), *sorted(agents))]
 
     local_box.run("print(1)")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from sandbox_box import STANDARD, Box, LocalBox, limits_of, run_in, until
 
-from basanite_sandboxes.process import procfs
 from basanite_sandboxes.spec import Command, Ended, PythonProgram
 
 
@@ -289,7 +288,7 @@ def test_the_death_of_the_preparing_child_ends_the_cell_and_its_run(local_box: L
         task = asyncio.create_task(collect())
         await until(lambda: running(name))
         (cell,) = pool._busy
-        os.kill(procfs.descendants(cell.processes.pid)[cell.processes.above_run], 9)
+        os.kill(cell.processes.of_run(prepared=False)[0], 9)
         await task
         assert not cell.alive
         return reports

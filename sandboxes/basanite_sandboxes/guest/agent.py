@@ -1,9 +1,9 @@
 """Trusted warm agent: pid of its own inside one cell, runs one untrusted program at a time.
 
-Started as `python agent.py SOCKET INPUT FILTER OUT ERR ANSWERS SHARED HOW MODULE..`: descriptors (see wire.py),
-how runs are isolated (see runner.py), and the modules to import once. It must stay single-threaded (a raw clone
-takes only the calling thread along) and never read a program or an output itself: what it reads, the next
-candidate inherits.
+Started as `python agent.py SOCKET INPUT FILTER OUT ERR ANSWERS SHARED HOW TOOLS MODULE..`: descriptors (see wire.py),
+how runs are isolated (see runner.py), the tools to keep warm (see warm.py), and the modules to import once. It must
+stay single-threaded (a raw clone takes only the calling thread along) and never read a program or an output itself:
+what it reads, the next candidate inherits.
 """
 
 import ctypes
@@ -16,7 +16,9 @@ import sys
 import program
 import wire
 from runner import make_runner
+from warm import Warm
 
+PR_CAP_AMBIENT, RAISE, CAP_SETPCAP = 47, 2, 8
 PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, FILTER = 24, 28, 38, 22, 2
 NOROOT_AND_NO_FIXUP_LOCKED = 0x2F
 
@@ -29,15 +31,22 @@ def check(result, what):
     return result
 
 
-def shed_capabilities(kept):
-    """Nothing can be regained."""
+def set_capabilities(kept, inherited=()):
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    keep, inherit = (sum(1 << capability for capability in some) for some in (kept, inherited))
+    check(libc.capset(header, (ctypes.c_uint32 * 6)(keep, keep, inherit, 0, 0, 0)), "capset")
+
+
+def shed_capabilities(kept, inherited):
+    """Nothing can be regained. `inherited`: what a program that this process becomes keeps."""
+    set_capabilities((*kept, CAP_SETPCAP), inherited)
+    for capability in inherited:
+        check(libc.prctl(PR_CAP_AMBIENT, RAISE, capability, 0, 0), "ambient capability")
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     check(libc.prctl(PR_SET_SECUREBITS, NOROOT_AND_NO_FIXUP_LOCKED, 0, 0, 0), "securebits")
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    keep = sum(1 << capability for capability in kept)
-    check(libc.capset(header, (ctypes.c_uint32 * 6)(keep, keep, 0, 0, 0, 0)), "capset")
+    set_capabilities(kept, inherited)
 
 
 class Filter(ctypes.Structure):
@@ -47,6 +56,14 @@ class Filter(ctypes.Structure):
 def install(code):
     """The part of the system-call filter that the agent can live with."""
     check(libc.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(Filter(len(code) // 8, code)), 0, 0), "seccomp")
+
+
+def give_up(runner, inherited=()):
+    """All that neither the agent nor a warm tool needs."""
+    shed_capabilities(runner.KEEPS, inherited)
+    install(runner.cell_filter)
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
+        resource.setrlimit(limit, (0, 0))
 
 
 # What programs usually do, once: the interpreter fills its caches (of attributes, of specialised instructions, of
@@ -92,7 +109,7 @@ def warm_up(modules):
     exec(compile(source, "warm", "exec"), {"__name__": "warm"})
 
 
-def serve(runner):
+def serve(runner, tools):
     """Until the server closes the socket; children leave it by becoming the candidate."""
     prepared = None
     while True:
@@ -107,6 +124,8 @@ def serve(runner):
                 os.close(wire.STAGE_FD)
             prepared.hand_over()
         if role == runner.END:
+            if prepared is None:
+                tools.follow()
             os._exit(0)
         prepared, wrong = program.prepare(runner.input, length)
         runner.opened(wrong)
@@ -115,7 +134,8 @@ def serve(runner):
 
 
 def main():
-    numbers, how, modules = [int(text) for text in sys.argv[1:8]], sys.argv[8], sys.argv[9:]
+    numbers, how = [int(text) for text in sys.argv[1:8]], sys.argv[8]
+    tools, modules = sys.argv[9], sys.argv[10:]
     if os.path.isdir("/proc"):
         with open(
             "/proc/self/oom_score_adj", "w"
@@ -126,9 +146,11 @@ def main():
     if os.path.isdir("/environment"):
         sys.path.append("/environment")
     warm_up(modules)
+    warm = Warm(tools, how, runner.descriptors, runner.code, lambda: give_up(runner, runner.KEEPS))
     for name in (
         "program",
         "runner",
+        "warm",
         "fallback",
         "reduced",
         "landlock",
@@ -141,15 +163,12 @@ def main():
         "faults",
     ):  # names that a candidate's own files may have
         sys.modules.pop(name, None)
-    shed_capabilities(runner.KEEPS)
-    install(runner.cell_filter)
-    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
-        resource.setrlimit(limit, (0, 0))
+    give_up(runner)
     gc.collect()
     libc.malloc_trim(0)  # importing left free memory, whose page tables each run would copy
     gc.freeze()  # the candidate's garbage collector does not touch the agent's pages
-    runner.ready()
-    serve(runner)
+    runner.ready(warm.ready)
+    serve(runner, warm)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-/* The agent's serve loop and the isolation of one run. Optional: agent.py holds the same in Python, which costs
- * more CPU a run. Both speak the protocol that agent.py documents; keep them in step.
+/* The serve loop of agents and warm tools, and the isolation of one run. Optional: fallback.py holds the same in Python,
+ * which costs more CPU a run. Both speak the protocol of wire.py; keep them in step.
  *
- * Compiled once by ../process/native.py, loaded by agent.py inside the cell. Linux, any architecture. */
+ * Compiled once by ../process/native.py together with tool.c; loaded by agent.py, and into tools, inside the cell. Linux,
+ * any architecture. */
 #define _GNU_SOURCE
+#include "cell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -12,7 +15,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -28,8 +30,6 @@
 enum { RUN = 1, OPEN = 2, CLOSE = 3, KILL = 4 };           /* request.op */
 enum { ANSWERS = 1, PREPARED = 2, CHANNEL = 4 };           /* request.flags */
 enum { OVER_OUTPUT = 1, KILLED = 2, OWN_CPU_LIMIT = 8 };   /* reply.flags */
-enum { CHILD_RUN = 1, CHILD_OPEN = 2, SERVE_END = 0 };     /* what cell_serve returns */
-enum { INPUT_FD = 3, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD, FIRST_FREE_FD = 16 }; /* in the child */
 enum { ISOLATED = 100 };                                   /* stage */
 enum { QUIET_MS = 5 };                                     /* short runs end before their output is looked at */
 
@@ -42,13 +42,6 @@ struct request {
 struct reply {
   int64_t status, error;
   uint64_t stage, flags, cpu_us, wall_us, maxrss_kb, length[3]; /* stdout, stderr, answers */
-};
-
-struct context {
-  int64_t sock, input, null, output[3]; /* output: memfds that outlive the runs; the candidate never holds them */
-  uint64_t filter_length;
-  void *filter;
-  int64_t stage; /* a memfd of three numbers, see wire.py */
 };
 
 static uint64_t now_us(void) {

@@ -19,7 +19,7 @@ import types
 import objects
 import tests
 import values
-from wire import ANSWERS_FD
+from wire import ANSWERS_FD, ANSWERS_NAME
 
 flush_c_library = ctypes.CDLL(None).fflush
 
@@ -28,14 +28,14 @@ def prepare(fd, length):
     """Read a program from the input and do all that may be done before the candidate's code: its children, one a
     case, then do as little as possible. -> (Prepared, None), or (None, what is wrong with the source)"""
     data = os.pread(fd, length, 0)
+    if data[:1] != b"{":
+        return read_command(data), None
     line, _, rest = data.partition(b"\n")
     head = json.loads(line)
     files, at = [], head["source"] + head.get("calls", 0)
     for name, size in head["files"]:
         files.append((name, rest[at : at + size]))
         at += size
-    if head["form"] == "exec":
-        return Executable(files, head["argv"]), None
     if head["form"] == "tests":
         return Tests(head, rest), None
     source = rest[: head["source"]]
@@ -47,6 +47,18 @@ def prepare(fd, length):
     if head["form"] == "objects":
         return Objects(files, code, "main", []), None
     return Calls(files, code, head["entry"], rest[head["source"] :][: head["calls"]]), None
+
+
+def read_command(data):
+    """As tool.c does."""
+    count, _, rest = data.partition(b"\0")
+    *argv, output, files, rest = rest.split(b"\0", int(count) + 2)
+    *heads, rest = rest.split(b"\0", 2 * int(files))
+    placed, at = [], 0
+    for name, size in zip(heads[::2], map(int, heads[1::2]), strict=True):
+        placed.append((name, rest[at : at + size]))
+        at += size
+    return Executable(placed, argv, output)
 
 
 def compile_source(source):
@@ -86,6 +98,9 @@ def place(source, error):
 class Prepared:
     """`hand_over` becomes the candidate and never returns."""
 
+    mode = 0o644
+    """Of its files."""
+
     def __init__(self, files):
         self.files = files
 
@@ -97,19 +112,27 @@ class Prepared:
             os.dup2(null, 0)
             os.close(null)
         for name, data in self.files:
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            directory = os.path.dirname(name)
+            if directory:
+                os.makedirs(directory, exist_ok=True)
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode)
             while data:
                 data = data[os.write(fd, data) :]
             os.close(fd)
 
 
 class Executable(Prepared):
-    def __init__(self, files, argv):
+    mode = 0o444
+
+    def __init__(self, files, argv, output):
         super().__init__(files)
         self.argv = argv
+        self.output = output
 
     def hand_over(self):
         self.settle()
+        if self.output:
+            os.symlink(ANSWERS_NAME, self.output)
         for number in (
             _signal.SIGPIPE,
             _signal.SIGXFSZ,
@@ -118,7 +141,7 @@ class Executable(Prepared):
         try:
             os.execve(self.argv[0], self.argv, ENVIRONMENT)
         except OSError as error:
-            os.write(2, f"{self.argv[0]}: {error.strerror}\n".encode())
+            os.write(2, self.argv[0] + f": {error.strerror}\n".encode())
             os._exit(127 if error.errno == errno.ENOENT else 126)
 
 

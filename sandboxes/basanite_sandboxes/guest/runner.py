@@ -39,8 +39,14 @@ class Runner:
         self.code = data[wire.FILTERS.size + cell :]
         self.null = move(os.open("/dev/null", os.O_RDWR))
 
-    def ready(self):
-        os.write(self.sock, wire.REPLY.pack(*[0] * 10))
+    @property
+    def descriptors(self):
+        """What a warm tool needs of them, in the order of tool.c."""
+        return self.input, self.null, self.out, self.err, self.answers, self.stage
+
+    def ready(self, tools):
+        """`tools`: a bit for each that is warm."""
+        os.write(self.sock, wire.REPLY.pack(0, 0, 0, tools, *[0] * 6))
 
     def opened(self, wrong):
         """In a preparing child: say that the program waits for RUN, or what is wrong with it."""

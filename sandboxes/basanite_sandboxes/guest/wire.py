@@ -9,12 +9,19 @@ A program, in the input memfd, is a JSON object on one line (the head), the sour
 working directory, back to back:
 
     {"form": "main", "arguments": [..], "source": N, "files": [[name, N], ..]}     Python, as a main program
-    {"form": "exec", "argv": [..], "source": 0, "files": ..}                       an executable
     {"form": "calls", "entry": "f", "source": N, "calls": N, "files": ..}          Python, calls of a function;
                                                                                    the calls follow the source
     {"form": "objects", "source": N, "files": ..}                                  Python, served to the tests
     {"form": "tests", "functions": [..], "classes": [..], "first": true, "stop": false, "source": N, "cases": [N, ..],
      "files": []}                                                                  tests of it: the prelude, the cases
+
+A command, which tool.c reads, too, is words that end with a null byte each, and the files:
+
+    number of arguments, arguments.., name of the output or "", number of files, name, N, name, N..
+
+The agent's first reply says that it is up, and in its flags which of the environment's tools are warm, bit N for the
+one of index N. A warm tool serves RUNs of itself on a socket of its own, with the same files as the agent: only one of
+them runs something at a time.
 
 OPEN makes a child of the agent that prepares a program once (compiles it), says OPENED and then serves RUNs of it
 in the agent's place until CLOSE. The agent's own reply to OPEN comes when that child is gone.
@@ -48,7 +55,9 @@ OPENED = 200
 """Stage, in the reply to OPEN: the program is compiled and waits for RUN."""
 UNLIMITED = 2**64 - 1
 INPUT_FD, STAGE_FD, ANSWERS_FD, CHANNEL_IN_FD, CHANNEL_OUT_FD = 3, 4, 5, 6, 7
-STDIN, OUTPUTS, TRASH = "/dev/stdin", ("/dev/stdout", "/dev/stderr"), "/.trash"
+ANSWERS_NAME = "/dev/answers"
+"""The answer channel of the run that asks, for programs that write to files with names."""
+STDIN, OUTPUTS, TRASH = "/dev/stdin", ("/dev/stdout", "/dev/stderr", ANSWERS_NAME), "/.trash"
 """In a cell without mounts: a file and named pipes that all runs use in turn; what runs left, to be deleted."""
 NEVER = 0
 """When /tmp was changed, in nanoseconds, if no run has touched it: not being its owner, none can set such a time."""

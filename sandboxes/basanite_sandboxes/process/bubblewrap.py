@@ -27,21 +27,19 @@ class CellConfig:
     filters: tuple[bytes, bytes]
     """Of the cell, and of each run on top of it."""
     library: bytes | None
-    """cell.c compiled, None without a compiler."""
+    """cell.c and tool.c compiled, None without a compiler."""
 
 
 class Bubblewrap(Processes):
-    above_run = 2
-    """pid 1 and the agent."""
-
     def __init__(self, config: CellConfig, environment: Environment, uid: int | None) -> None:
         super().__init__(environment, config.filters)
         self._config = config
         self._uid = uid
         self._init: int | None = None
         self._is_first_gone = False
+        self.warms_tools = config.library is not None
 
-    def _launch(self, numbers: Sequence[str]) -> Launch:
+    def _launch(self, numbers: Sequence[str], tools: str) -> Launch:
         contents = {
             f"/basanite/{name}": memory_file(name, (GUEST / name).read_bytes()) for name in GUEST_FILES
         }
@@ -51,10 +49,11 @@ class Bubblewrap(Processes):
             contents["/basanite/cell.so"] = memory_file("cell.so", self._config.library)
         command = [
             self._config.bwrap,
-            *root_arguments(self._config.interpreter, self.environment.path, contents),
+            *root_arguments(self._config.interpreter, self.environment, contents),
             *(str(self._config.interpreter.executable), "-s", "-S", AGENT),
             *numbers,
             "/basanite/cell.so" if self._config.library is not None else "",
+            tools,
             *self.environment.preload,
         ]
         return Launch(command, list(contents.values()), self._uid)

@@ -21,6 +21,7 @@ from basanite_sandboxes.process.program import program_text
 from basanite_sandboxes.process.replies import Garbled, Reply
 from basanite_sandboxes.process.watch import Watch
 from basanite_sandboxes.spec import (
+    Command,
     Ended,
     Limits,
     Program,
@@ -44,7 +45,7 @@ MOST_UNREAD = 2
 AGENT_BYTES = 16 << 20
 """What RLIMIT_DATA counts of the agent in each run."""
 ANSWERING = (PythonCalls, PythonTests)
-"""Programs that answer on a descriptor of its own."""
+"""Programs that answer, one thing after the other, on a descriptor of its own."""
 
 
 class CellLost(Exception):
@@ -70,6 +71,7 @@ class Cell:
         self._opened = False
         self._ended_by_us = False
         self._watch: Watch | None = None
+        self._warm: dict[str, socket.socket] = {}
         self._packets: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._exited: asyncio.Future[None] | None = None
@@ -80,23 +82,29 @@ class Cell:
     async def start(self) -> None:
         """Raises SandboxUnavailable with what bubblewrap or the agent said, CellLost if somebody killed it."""
         loop = asyncio.get_running_loop()
-        self._sock, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._sock.setblocking(False)
+        self._sock, far = _socket_pair()
+        self._running = self._sock
+        tools = self.environment.tools if self.processes.warms_tools else ()
+        pairs = {tool.path: _socket_pair() for tool in tools}
+        self._warm = {path: near for path, (near, _) in pairs.items()}
+        far_ends = {path: end for path, (_, end) in pairs.items()}
         self._files = CellFiles()
         try:
-            self.processes.start(self._files, far)
+            self.processes.start(self._files, far, far_ends)
         except BaseException:
-            self._sock.close()
+            self._close_sockets()
             self._files.close()
             raise
         finally:
-            far.close()
+            for end in (far, *far_ends.values()):
+                end.close()
         self.alive = True
         self._exited = loop.create_future()
         loop.add_reader(self.processes.pidfd, self._on_exit, self.processes.pidfd)
-        loop.add_reader(self._sock, self._on_packet)
+        loop.add_reader(self._sock, self._on_packet, self._sock)
         try:
-            await asyncio.wait_for(self._receive(), START_SECONDS)
+            reply = await asyncio.wait_for(self._receive(), START_SECONDS)
+            self._listen_to_tools(reply.flags)
             await self._attach()
         except BaseException as error:
             await self.close()
@@ -108,6 +116,24 @@ class Cell:
             raise
         finally:
             self.processes.close_words()
+
+    def _listen_to_tools(self, ready: int) -> None:
+        """`ready`: a bit for each that is warm."""
+        for number, path in enumerate(list(self._warm)):
+            if ready >> number & 1:
+                sock = self._warm[path]
+                asyncio.get_running_loop().add_reader(sock, self._on_packet, sock)
+            else:
+                self._warm.pop(path).close()
+
+    @property
+    def warm_tools(self) -> tuple[str, ...]:
+        """Paths of the environment's tools that run warm here."""
+        return tuple(self._warm)
+
+    def _close_sockets(self) -> None:
+        for sock in (self._sock, *self._warm.values()):
+            sock.close()
 
     async def _attach(self) -> None:
         members = self.processes.started()
@@ -154,25 +180,30 @@ class Cell:
         if rest is not None:
             loop.add_reader(rest, self._on_exit, rest)
             return
-        loop.remove_reader(self._sock)
-        self._sock.close()
+        for sock in (self._sock, *self._warm.values()):
+            loop.remove_reader(sock)
+        self._close_sockets()
         self._wake()
         assert self._exited is not None
         self._exited.set_result(None)
 
-    def _on_packet(self) -> None:
+    def _on_packet(self, sock: socket.socket) -> None:
+        """From the agent or a warm tool."""
         try:
-            packet = self._sock.recv(4096)
+            packet = sock.recv(4096)
         except BlockingIOError:
             return
         except OSError:
             packet = b""
         loop = asyncio.get_running_loop()
         if not packet:
-            loop.remove_reader(self._sock)
+            loop.remove_reader(sock)
+            if sock is not self._sock:  # a tool is gone: the agent knows how it ended, and ends likewise
+                with contextlib.suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_WR)
             loop.call_later(GONE_SECONDS, self.kill)
         elif len(self._packets) == MOST_UNREAD:
-            loop.remove_reader(self._sock)
+            loop.remove_reader(sock)
             self.kill()  # the agent is mad
         else:
             self._packets.append(packet)
@@ -203,11 +234,16 @@ class Cell:
         try:
             text = program_text(program, files or {})
             await self._require_life()
+            sock = self._warm.get(program.argv[0]) if isinstance(program, Command) else None
             self._files.place(text, stdin)
             self._files.clear_answers()
-            flags = wire.ANSWERS if isinstance(program, ANSWERING) else 0
-            watch = self._begin(limits, alone_since, progress=progress)
-            return await self._run_once(watch, len(text), len(stdin), flags, channel)
+            answers = isinstance(program, ANSWERING)
+            has_output = isinstance(program, Command) and bool(program.output)
+            flags = wire.ANSWERS if answers or has_output else 0
+            watch = self._begin(
+                limits, alone_since, progress=progress or (self.answered if answers else None)
+            )
+            return await self._run_once(watch, len(text), len(stdin), flags, channel, sock)
         finally:
             if channel is not None:
                 channel.close()
@@ -282,7 +318,10 @@ class Cell:
         stdin_length: int,
         flags: int,
         channel: Channel | None = None,
+        sock: socket.socket | None = None,
     ) -> Report:
+        """`sock`: of a warm tool."""
+        self._running = sock or self._sock
         try:
             reply = await self._exchange(wire.RUN, watch, program_length, stdin_length, flags, channel)
             self.processes.run_ended(left_files=bool(reply.flags & wire.LEFT_FILES))
@@ -304,6 +343,7 @@ class Cell:
             raise
         finally:
             self._watch = None
+            self._running = self._sock
 
     def _begin(
         self,
@@ -325,7 +365,7 @@ class Cell:
             self._group,
             self.processes,
             alone_since,
-            progress or self.answered,
+            progress or _none,
             preparing=preparing,
             prepared=prepared,
         )
@@ -371,10 +411,10 @@ class Cell:
         )
         try:
             if channel is not None:
-                socket.send_fds(self._sock, [packet], channel.fds)
+                socket.send_fds(self._running, [packet], channel.fds)
                 channel.close()
             else:
-                self._sock.send(packet)
+                self._running.send(packet)
         except OSError as error:  # the agent is gone
             raise await self._lost() from error
         return await self._receive()
@@ -384,7 +424,7 @@ class Cell:
         if self._packets:
             return self._packets.popleft()
         try:
-            return self._sock.recv(4096)
+            return self._running.recv(4096)
         except OSError:
             return b""
 
@@ -431,7 +471,18 @@ class Cell:
 
     def _send_kill(self) -> None:
         with contextlib.suppress(OSError):
-            self._sock.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
+            self._running.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Ours, which does not block, and another's."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near.setblocking(False)
+    return near, far
+
+
+def _none() -> int:
+    return 0
 
 
 def _says_killed(packet: bytes) -> bool:

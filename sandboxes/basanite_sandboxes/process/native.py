@@ -1,5 +1,5 @@
-"""Compiles ../guest/cell.c once and keeps it in the user's cache. Without a compiler the agent does the same work
-in Python, at about 1.3 times the CPU a run."""
+"""Compiles ../guest/cell.c and tool.c once and keeps that in the user's cache. Without a compiler the agent does the
+same work in Python, at about 1.3 times the CPU a run, and no tool is warm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).parent.parent / "guest" / "cell.c"
+GUEST = Path(__file__).parent.parent / "guest"
+SOURCES = (GUEST / "cell.c", GUEST / "tool.c")
+HEADERS = (GUEST / "cell.h",)
 
 
 @cache
@@ -20,7 +22,7 @@ def library() -> bytes | None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
-    source = SOURCE.read_bytes()
+    source = b"".join(path.read_bytes() for path in (*SOURCES, *HEADERS))
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
     key = hashlib.sha256(source + version + os.uname().machine.encode()).hexdigest()[:24]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "basanite"
@@ -32,7 +34,7 @@ def library() -> bytes | None:
         pass
     with tempfile.TemporaryDirectory(prefix="basanite-") as directory:
         built = Path(directory) / "cell.so"
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(built), str(SOURCE)]
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(built), *map(str, SOURCES), "-ldl"]
         if subprocess.run(command, capture_output=True, check=False).returncode != 0:
             return None
         content = built.read_bytes()

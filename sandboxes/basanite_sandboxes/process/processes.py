@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -35,24 +36,25 @@ class Launch:
 class Processes(ABC):
     """The first of them is our child: when it has ended, nothing is left of the others, or it is about to go."""
 
-    above_run: int
-    """Descendants of the first that belong to no run."""
     guards_first = True
     """The first process of a run cannot be killed from within the run."""
     watches_disk = False
     """Nothing but `uses_more_disk` limits the files of a run."""
+    warms_tools = False
+    """The agent can keep the environment's tools warm."""
 
     def __init__(self, environment: Environment, filters: tuple[bytes, bytes]) -> None:
         """`filters`: of the cell, and of each run on top of it."""
         self.environment = environment
         self._filters = filters
+        self._standing: set[int] = set()
 
     @abstractmethod
-    def _launch(self, numbers: Sequence[str]) -> Launch:
-        """The command that ends with the agent's, whose descriptors `numbers` are."""
+    def _launch(self, numbers: Sequence[str], tools: str) -> Launch:
+        """The command that ends with the agent's, whose descriptors `numbers` are. `tools`: see ../guest/warm.py."""
 
-    def start(self, files: CellFiles, far: socket.socket) -> None:
-        """Start them; the agent holds `far`. Raises SandboxUnavailable."""
+    def start(self, files: CellFiles, far: socket.socket, tools: Mapping[str, socket.socket]) -> None:
+        """Start them; the agent holds `far`, and each tool that it keeps warm its socket. Raises SandboxUnavailable."""
         filters = memory_file(
             "filters", wire.FILTERS.pack(*map(len, self._filters)) + b"".join(self._filters)
         )
@@ -63,7 +65,9 @@ class Processes(ABC):
         self._stderr, stderr = os.pipe()
         passed: Sequence[int] = ()
         try:
-            launch = self._launch([str(number) for number in numbers])
+            loads = {tool.path: tool.loads for tool in self.environment.tools}
+            warm = json.dumps([[path, loads[path], sock.fileno()] for path, sock in tools.items()])
+            launch = self._launch([str(number) for number in numbers], warm)
             passed = launch.passed
             # Not asyncio's: it waits for each process with a thread.
             self._process = subprocess.Popen(
@@ -72,7 +76,7 @@ class Processes(ABC):
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
-                pass_fds=[*numbers, *passed],
+                pass_fds=[*numbers, *(sock.fileno() for sock in tools.values()), *passed],
                 user=launch.user,
                 group=launch.user,
                 extra_groups=None if launch.user is None else [],
@@ -94,11 +98,14 @@ class Processes(ABC):
 
     def started(self) -> list[int]:
         """Called when the agent is up. -> all processes, outermost first"""
-        return [self.pid, *procfs.descendants(self.pid)]
+        members = [self.pid, *procfs.descendants(self.pid)]
+        self._standing = set(members)
+        return members
 
     def of_run(self, *, prepared: bool) -> list[int]:
         """Processes of the run in progress. `prepared`: it is below a child of the agent."""
-        return procfs.descendants(self.pid)[self.above_run + prepared :]
+        members = [pid for pid in procfs.descendants(self.pid) if pid not in self._standing]
+        return members[prepared:]
 
     def uses_more_memory(self, members: list[int], limit: int) -> bool:
         """Whether these processes of a run hold more than `limit` bytes together. For cells without a cgroup."""

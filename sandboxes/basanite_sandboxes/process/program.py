@@ -21,13 +21,14 @@ _NAMES_OF_ITSELF = (
 
 
 def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
-    """Head, source, calls and files, back to back."""
+    """Head, source, calls and files, back to back. Raises ValueError for the name of a file that is none."""
+    for name in files:
+        _check_name(name)
+    if isinstance(program, Command):
+        return _command_text(program, files)
     head: dict[str, object]
     parts: Sequence[bytes]
-    if isinstance(program, Command):
-        head = {"form": "exec", "argv": program.argv, "source": 0}
-        parts = []
-    elif isinstance(program, PythonTests):
+    if isinstance(program, PythonTests):
         head = {
             "form": "tests",
             "functions": program.functions,
@@ -53,3 +54,22 @@ def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
         head["source"] = len(program.source)
     head["files"] = [[name, len(data)] for name, data in files.items()]
     return b"".join([json.dumps(head).encode(), b"\n", *parts, *files.values()])
+
+
+def _command_text(command: Command, files: Mapping[str, bytes]) -> bytes:
+    if command.output:
+        _check_name(command.output)
+    words: list[object] = [len(command.argv), *command.argv, command.output, len(files)]
+    for name, data in files.items():
+        words += (name, len(data))
+    encoded = [str(word).encode() for word in words]
+    if any(b"\0" in word for word in encoded):
+        raise ValueError("an argument of a command holds a null character")
+    return b"".join([*(word + b"\0" for word in encoded), *files.values()])
+
+
+def _check_name(name: str) -> None:
+    """Raises ValueError unless it is a path below the working directory."""
+    parts = name.split("/")
+    if "" in parts or "." in parts or ".." in parts or "\0" in name:
+        raise ValueError(f"{name!r} is no relative path of a file")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process.python import Interpreter
+from basanite_sandboxes.spec import Environment
 
 GUEST = Path(__file__).parent.parent / "guest"
 GUEST_FILES = (
-    *("agent.py", "runner.py", "fallback.py", "wire.py", "program.py", "values.py"),
+    *("agent.py", "runner.py", "fallback.py", "wire.py", "program.py", "values.py", "warm.py"),
     *("graph.py", "objects.py", "proxies.py", "faults.py", "tests.py"),
 )
 PASSWD = b"root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
@@ -47,19 +49,31 @@ _DEVICES = (
     *("--dev-bind", "/dev/urandom", "/dev/urandom", "--dev-bind", "/dev/urandom", "/dev/random"),
     *("--symlink", "/tmp", "/dev/shm", "--symlink", "/proc/self/fd", "/dev/fd"),
     *("--symlink", "/proc/self/fd/0", "/dev/stdin", "--symlink", "/proc/self/fd/1", "/dev/stdout"),
-    *("--symlink", "/proc/self/fd/2", "/dev/stderr", "--proc", "/proc", "--dir", "/tmp", "--chdir", "/tmp"),
+    *(
+        "--symlink",
+        "/proc/self/fd/2",
+        "/dev/stderr",
+        "--symlink",
+        f"/proc/self/fd/{wire.ANSWERS_FD}",
+        wire.ANSWERS_NAME,
+    ),
+    *("--proc", "/proc", "--dir", "/tmp", "--chdir", "/tmp"),
 )
 _ETC_FROM_HOST = ("/etc/ld.so.cache", "/etc/alternatives")
 _LIBRARY_DIRECTORIES = ("lib", "lib32", "lib64", "libx32")
 
 
-def root_arguments(interpreter: Interpreter, packages: Path | None, contents: dict[str, int]) -> list[str]:
+def root_arguments(interpreter: Interpreter, environment: Environment, contents: dict[str, int]) -> list[str]:
     """Arguments for bwrap, up to the command. `contents` maps paths in the cell to descriptors of their text."""
     arguments = [*_NAMESPACES, *_system(), *_DEVICES]
     if not interpreter.prefix.is_relative_to("/usr") or interpreter.prefix.is_relative_to("/usr/local"):
         arguments += _bind(interpreter.prefix)
-    if packages is not None:
-        arguments += ["--ro-bind", str(packages), "/environment"]
+    if environment.path is not None:
+        arguments += ["--ro-bind", str(environment.path), "/environment"]
+    for tool in environment.tools:
+        for name in (tool.path, *tool.loads, *tool.files):
+            if not _is_of_system(Path(name)):
+                arguments += _bind(Path(name))
     for name, fd in contents.items():
         arguments += ["--perms", "0444", "--file", str(fd), name]
     for name, value in ENVIRONMENT.items():
@@ -83,6 +97,11 @@ def _system() -> list[str]:
         if Path(name).exists():
             arguments += _bind(Path(name))
     return arguments
+
+
+def _is_of_system(path: Path) -> bool:
+    places = [Path(top, name) for top in ("/", "/usr") for name in ("bin", *_LIBRARY_DIRECTORIES)]
+    return any(path.is_relative_to(place) for place in places)
 
 
 def _bind(path: Path) -> list[str]:

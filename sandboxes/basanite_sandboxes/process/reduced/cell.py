@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -26,8 +26,6 @@ _AGENT = "/basanite/agent.py"
 
 
 class Reduced(Processes):
-    above_run = 1
-    """The agent."""
     guards_first = False
     watches_disk = True
 
@@ -50,16 +48,17 @@ class Reduced(Processes):
         self._deleting: Future[None] | None = None
         self._one_at_a_time = threading.Lock()
 
-    def start(self, files: CellFiles, far: socket.socket) -> None:
+    def start(self, files: CellFiles, far: socket.socket, tools: Mapping[str, socket.socket]) -> None:
         self._files = files
-        super().start(files, far)
+        super().start(files, far, tools)
 
-    def _launch(self, numbers: Sequence[str]) -> Launch:
+    def _launch(self, numbers: Sequence[str], tools: str) -> Launch:
         command = [
             *(sys.executable, "-I", "-S", str(_KEEPER)),
             *(str(os.getpid()), str(self._root), str(self._user), str(self._hunter)),
             *(str(self._interpreter.executable), "-s", "-S", _AGENT, *numbers),
             f"{self._user} {self._hunter}",
+            tools,
             *self.environment.preload,
         ]
         return Launch(command, environment={**ENVIRONMENT, "PWD": "/tmp"})

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from basanite_sandboxes.process.python import Interpreter
-from basanite_sandboxes.spec import SandboxUnavailable
+from basanite_sandboxes.spec import Environment, SandboxUnavailable
 
 COMMANDS = (
     *("sh", "bash", "env", "true", "false", "test", "expr", "printf", "echo", "yes", "seq", "date", "sleep"),
@@ -94,7 +94,7 @@ class Contents:
             self.add(library)
 
 
-def contents(interpreter: Interpreter, packages: Path | None) -> Contents:
+def contents(interpreter: Interpreter, environment: Environment) -> Contents:
     """Raises SandboxUnavailable if the interpreter does not say where its library is."""
     root = Contents()
     root.add(interpreter.executable)
@@ -109,8 +109,13 @@ def contents(interpreter: Interpreter, packages: Path | None) -> Contents:
         root.add_tree(Path(name))
     if Path("/etc/ld.so.cache").exists():
         root.add(Path("/etc/ld.so.cache"))
-    if packages is not None:
-        root.add_copy(packages, "/environment")
+    if environment.path is not None:
+        root.add_copy(environment.path, "/environment")
+    for tool in environment.tools:
+        for path in map(Path, (tool.path, *tool.loads, *tool.files)):
+            root.add(path)
+            if path.is_dir():
+                root.add_tree(path)
     root.add_libraries()
     for libraries in {path.parent for path in root.files.values() if path.name.startswith("libc.so.")}:
         for name in _LOADED_BY_NAME:

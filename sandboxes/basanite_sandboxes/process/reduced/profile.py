@@ -15,7 +15,7 @@ from basanite_sandboxes.process.reduced.contents import contents
 from basanite_sandboxes.process.reduced.roots import Roots
 from basanite_sandboxes.process.reduced.users import Users
 from basanite_sandboxes.process.rootfs import GROUP, GUEST, GUEST_FILES, PASSWD
-from basanite_sandboxes.spec import Environment, SandboxUnavailable
+from basanite_sandboxes.spec import Environment, SandboxUnavailable, Tool
 
 _FURTHER_GUEST_FILES = ("reduced.py", "landlock.py")
 _WEAKNESSES = (
@@ -43,7 +43,7 @@ class ReducedProfile(Profile):
         self._users: Users | None = None
         self._roots: Roots | None = None
         self._housekeeper: ThreadPoolExecutor | None = None
-        self._stores: dict[Path | None, asyncio.Future[Path]] = {}
+        self._stores: dict[tuple[Path | None, tuple[Tool, ...]], asyncio.Future[Path]] = {}
 
     def prepare(self) -> None:
         lacking = remedy.for_reduced()
@@ -61,7 +61,7 @@ class ReducedProfile(Profile):
         assert self._roots is not None
         assert self._housekeeper is not None
         users = self._users.of_cell(number)
-        store = await self._store(environment.path)
+        store = await self._store(environment)
         texts = {
             "/etc/passwd": PASSWD + b"cell:x:%d:%d::/tmp:/bin/sh\n" % (users[0], users[0]),
             "/etc/group": GROUP + b"cell:x:%d:\n" % users[0],
@@ -72,20 +72,21 @@ class ReducedProfile(Profile):
             raise SandboxUnavailable(f"a cell's root cannot be made: {error}") from error
         return Reduced(environment, self._filters, self._interpreter, root, users, self._housekeeper)
 
-    async def _store(self, packages: Path | None) -> Path:
+    async def _store(self, environment: Environment) -> Path:
         """Copied once, however many cells ask at one time; tried again if it fails."""
-        known = self._stores.get(packages)
+        key = environment.path, environment.tools
+        known = self._stores.get(key)
         if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
-            known = asyncio.ensure_future(asyncio.to_thread(self._copy, packages))
-            self._stores[packages] = known
+            known = asyncio.ensure_future(asyncio.to_thread(self._copy, environment))
+            self._stores[key] = known
         return await asyncio.shield(known)
 
-    def _copy(self, packages: Path | None) -> Path:
+    def _copy(self, environment: Environment) -> Path:
         assert self._roots is not None
         texts = {
             f"/basanite/{name}": (GUEST / name).read_bytes() for name in (*GUEST_FILES, *_FURTHER_GUEST_FILES)
         }
-        return self._roots.make_store(contents(self._interpreter, packages), texts)
+        return self._roots.make_store(contents(self._interpreter, environment), texts)
 
     @property
     def python_version(self) -> str:
