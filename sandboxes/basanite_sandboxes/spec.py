@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 class SandboxError(Exception):
@@ -33,6 +33,27 @@ class Limits:
     disk_bytes: int = 64 << 20
     open_files: int = 256
     output_bytes: int = 16 << 20
+
+
+LONGEST_NAME, LONGEST_PATH = 255, 1000
+"""Bytes of a part of a file's path, and of all of it."""
+
+
+def check_file_names(names: Iterable[str]) -> None:
+    """Raises ValueError, naming the first of them that is no path of a file below the working directory: relative, with
+    "/" between its parts, none of them empty, "." or "..", and not the folder of another one."""
+    names = list(names)
+    folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+    known: set[str] = set()
+    for name in names:
+        parts = name.split("/")
+        if any(part in ("", ".", "..") for part in parts) or "\0" in name:
+            raise ValueError(f"{name!r} is no relative path of a file")
+        if len(name.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in parts):
+            raise ValueError(f"{name[:40]!r}.. is too long for a path of a file")
+        if name in folders or name in known:
+            raise ValueError(f"{name!r} is the name of two things")
+        known.add(name)
 
 
 class Ended(enum.Enum):
@@ -195,9 +216,8 @@ class Sandbox(ABC):
     ) -> Report:
         """Run one program in a fresh working directory that holds `files` and nothing else.
 
-        Names of files are relative paths with "/" between their parts. Those of a Command are read-only. Raises
-        SandboxError if the run could not be made, ValueError for a name that is no such path. Cancelling kills the
-        run before it returns.
+        Names of files are as `check_file_names` wants them; it raises ValueError. Those of a Command are read-only.
+        Raises SandboxError if the run could not be made. Cancelling kills the run before it returns.
         """
 
     @abstractmethod

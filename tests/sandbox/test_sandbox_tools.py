@@ -23,7 +23,15 @@ from sandbox_needs import unavailable
 from basanite_sandboxes.icarus import DESIGN, Icarus, Stage, find_icarus
 from basanite_sandboxes.process import procfs
 from basanite_sandboxes.process.cell import Cell
-from basanite_sandboxes.spec import Command, Ended, Environment, Report, SandboxUnavailable, Tool
+from basanite_sandboxes.spec import (
+    Command,
+    Ended,
+    Environment,
+    Report,
+    SandboxUnavailable,
+    Tool,
+    check_file_names,
+)
 
 QUICK = {"cpu_seconds": 1.0, "wall_seconds": 20.0}
 """Limits for what never ends."""
@@ -144,15 +152,35 @@ def test_files_are_where_their_names_say_and_cannot_be_written(box: Box) -> None
     assert box.out(Command(("/bin/sh", "-c", script)), files=files) == "b\nc\nno\ny\n"
 
 
-@pytest.mark.parametrize("name", ["/a", "../a", "a/../../b", "a//b", "./a", "", "a/", "a\0b"])
-def test_a_name_that_leaves_the_directory_is_an_error_of_ours(compiled_box: Box, name: str) -> None:
-    with pytest.raises(ValueError, match="relative path"):
+@pytest.mark.parametrize(
+    "name",
+    ["/a", "../a", "a/../../b", "a//b", "./a", "", "a/", "a\0b", "x" * 256, "x/" * 600 + "x", "\udc80"],
+)
+def test_a_name_that_is_none_is_an_error_of_ours(compiled_box: Box, name: str) -> None:
+    with pytest.raises(ValueError, match=r"relative path|too long|surrogates"):
         compiled_box.run(Command(("/bin/true",)), files={name: b""})
     if name:
-        with pytest.raises(ValueError, match="relative path"):
+        with pytest.raises(ValueError, match=r"relative path|too long|surrogates"):
             compiled_box.run(Command(("/bin/true",), output=name))
+
+
+def test_a_name_of_two_things_is_an_error_of_ours(compiled_box: Box) -> None:
+    for names in (["a", "a/b"], ["a/b/c", "a/b"], ["x/y", "x/y"]):
+        with pytest.raises(ValueError, match="two things"):
+            check_file_names(names)
+    check_file_names(["a/b", "a/c", "b", "ab", "ü/" + "x" * 255])
+    with pytest.raises(ValueError, match="two things"):
+        compiled_box.run(Command(("/bin/true",), output="a"), files={"a": b""})
     with pytest.raises(ValueError, match="null"):
         compiled_box.run(Command(("/bin/echo", "a\0b")))
+
+
+def test_files_that_do_not_fit_are_said_so(warm_and_cold: tuple[Box, Box], icarus: Icarus) -> None:
+    for box in warm_and_cold:
+        for limit in ({"disk_bytes": 1 << 20}, {"file_bytes": 1 << 20}):
+            report = Flow(box, icarus).preprocess("x" * (2 << 20), **limit)
+            assert (report.ended, report.exit_status) == (Ended.EXITED, 125)
+            assert re.fullmatch(rb"dut\.v: (No space left on device|File too large)\n", report.stderr)
 
 
 def test_any_command_has_an_output(box: Box) -> None:
@@ -457,7 +485,20 @@ def test_a_warm_tool_that_is_killed_while_idle_is_replaced(local_flow: Flow, loc
         cell = local_box.do(borrowed(local_box, local_flow.icarus.environment))
         for pid in servers(cell)[1:2]:
             os.kill(pid, signal.SIGKILL)
+            local_box.do(until(lambda cell=cell: len(cell.warm_tools) == 2))
+            assert local_flow.works()  # cold
+            assert not cell.alive
         assert local_flow.works()
+
+
+def test_a_warm_tool_that_is_killed_when_it_is_asked_is_replaced(
+    local_flow: Flow, local_box: LocalBox
+) -> None:
+    for _ in range(6):
+        cell = local_box.do(borrowed(local_box, local_flow.icarus.environment))
+        for pid in servers(cell)[1:2]:
+            os.kill(pid, signal.SIGKILL)
+        assert local_flow.compile("module t; endmodule").exit_status == 0
 
 
 @pytest.mark.parametrize("victim", ["run", "tool", "cell"])

@@ -116,8 +116,12 @@ class Prepared:
             if directory:
                 os.makedirs(directory, exist_ok=True)
             fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode)
-            while data:
-                data = data[os.write(fd, data) :]
+            try:
+                while data:
+                    data = data[os.write(fd, data) :]
+            except OSError as error:
+                error.filename = name
+                raise
             os.close(fd)
 
 
@@ -130,9 +134,13 @@ class Executable(Prepared):
         self.output = output
 
     def hand_over(self):
-        self.settle()
-        if self.output:
-            os.symlink(ANSWERS_NAME, self.output)
+        try:
+            self.settle()
+            if self.output:
+                os.symlink(ANSWERS_NAME, self.output)
+        except OSError as error:
+            os.write(2, f"{os.fsdecode(error.filename or '')}: {error.strerror}\n".encode())
+            os._exit(125)
         for number in (
             _signal.SIGPIPE,
             _signal.SIGXFSZ,

@@ -9,6 +9,7 @@ from program import ENVIRONMENT
 from runner import move
 
 PATIENCE_SECONDS = 10
+DYING_SECONDS = 0.2
 IGNORED_BY_PYTHON = signal.SIGPIPE, signal.SIGXFSZ
 
 
@@ -59,6 +60,10 @@ class Warm:
 
     def follow(self):
         """Where one was killed, be killed: who looks at our end must see what it came from."""
+        ends = select.poll()
+        for pid in self.pids:
+            ends.register(os.pidfd_open(pid), select.POLLIN)
+        ends.poll(DYING_SECONDS * 1000)  # its socket, by which it was missed, was closed a moment before
         for pid in self.pids:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:

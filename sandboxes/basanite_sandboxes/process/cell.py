@@ -72,6 +72,7 @@ class Cell:
         self._ended_by_us = False
         self._watch: Watch | None = None
         self._warm: dict[str, socket.socket] = {}
+        self._lost_tool = False
         self._packets: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._exited: asyncio.Future[None] | None = None
@@ -131,6 +132,12 @@ class Cell:
         """Paths of the environment's tools that run warm here."""
         return tuple(self._warm)
 
+    def _forget_tool(self, sock: socket.socket) -> None:
+        """It died while it ran nothing: from now on it runs cold here, and the cell is not used again."""
+        self._warm = {path: other for path, other in self._warm.items() if other is not sock}
+        self._lost_tool = True
+        sock.close()
+
     def _close_sockets(self) -> None:
         for sock in (self._sock, *self._warm.values()):
             sock.close()
@@ -162,7 +169,7 @@ class Cell:
     @property
     def reusable(self) -> bool:
         """Whether the next program finds nothing of the last one in it."""
-        return self.alive and self._watch is None and not self._opened
+        return self.alive and self._watch is None and not self._opened and not self._lost_tool
 
     def kill(self) -> None:
         """Begin to end the cell."""
@@ -198,7 +205,10 @@ class Cell:
         loop = asyncio.get_running_loop()
         if not packet:
             loop.remove_reader(sock)
-            if sock is not self._sock:  # a tool is gone: the agent knows how it ended, and ends likewise
+            if sock is not self._sock and sock is not self._running:
+                self._forget_tool(sock)
+                return
+            if sock is not self._sock:  # the agent knows how the tool ended, and ends likewise
                 with contextlib.suppress(OSError):
                     self._sock.shutdown(socket.SHUT_WR)
             loop.call_later(GONE_SECONDS, self.kill)

@@ -11,6 +11,7 @@ from basanite_sandboxes.spec import (
     PythonCalls,
     PythonObjects,
     PythonTests,
+    check_file_names,
 )
 
 # A program that could look for its own file finds one; the others save a tenth of a run.
@@ -22,8 +23,7 @@ _NAMES_OF_ITSELF = (
 
 def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
     """Head, source, calls and files, back to back. Raises ValueError for the name of a file that is none."""
-    for name in files:
-        _check_name(name)
+    check_file_names([*files, program.output] if isinstance(program, Command) and program.output else files)
     if isinstance(program, Command):
         return _command_text(program, files)
     head: dict[str, object]
@@ -57,8 +57,6 @@ def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
 
 
 def _command_text(command: Command, files: Mapping[str, bytes]) -> bytes:
-    if command.output:
-        _check_name(command.output)
     words: list[object] = [len(command.argv), *command.argv, command.output, len(files)]
     for name, data in files.items():
         words += (name, len(data))
@@ -66,10 +64,3 @@ def _command_text(command: Command, files: Mapping[str, bytes]) -> bytes:
     if any(b"\0" in word for word in encoded):
         raise ValueError("an argument of a command holds a null character")
     return b"".join([*(word + b"\0" for word in encoded), *files.values()])
-
-
-def _check_name(name: str) -> None:
-    """Raises ValueError unless it is a path below the working directory."""
-    parts = name.split("/")
-    if "" in parts or "." in parts or ".." in parts or "\0" in name:
-        raise ValueError(f"{name!r} is no relative path of a file")

@@ -114,8 +114,8 @@ def contents(interpreter: Interpreter, environment: Environment) -> Contents:
     for tool in environment.tools:
         for path in map(Path, (tool.path, *tool.loads, *tool.files)):
             root.add(path)
-            if path.is_dir():
-                root.add_tree(path)
+            for inner in _walk(path, skipped=()):
+                root.add(inner)
     root.add_libraries()
     for libraries in {path.parent for path in root.files.values() if path.name.startswith("libc.so.")}:
         for name in _LOADED_BY_NAME:
