@@ -23,6 +23,7 @@ from bench.sandboxfusion import sandboxfusion
 from bench.soak import LEAST_MINUTES, soak
 from bench.step import ADAPTER, RAW, step_costs
 from bench.verdicts import contenders, measure_rounds
+from bench.verilog import BARE, verilog_ms
 
 RESULTS = Path(__file__).parent / "results"
 CONCURRENCY = (1, 8, 32, 0)
@@ -75,6 +76,9 @@ def main() -> None:
     show(console, "CPU ms an item beside its run, 2,000 trivial items in one batch", found["overhead_ms"])
     found["native_ms"] = native_ms(options.rounds)
     show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
+    found["verilog_ms"], found["verilog_tools_mib"] = verilog_ms(options.rounds)
+    show_ratios(console, "CPU ms for a Verilog design and its testbench", found["verilog_ms"], BARE)
+    show(console, "MiB of each warm tool in a cell", found["verilog_tools_mib"])
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
     write("latest.json", found)
@@ -116,6 +120,15 @@ def show_step(console: Console, costs: dict[str, Cost]) -> None:
     adapter, raw = costs[ADAPTER], costs[RAW]
     wall, cpu = adapter.wall_ms / raw.wall_ms, adapter.cpu_ms / raw.cpu_ms
     console.print(f"TRL adapter: {wall:.2f} of the raw client in wall time, {cpu:.2f} in CPU")
+
+
+def show_ratios(console: Console, title: str, figures: dict[str, float], bare: str) -> None:
+    table = Table(title=title)
+    for column in ("", "CPU ms", "CPU / bare"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, figure in figures.items():
+        table.add_row(name, f"{figure:.2f}", f"{figure / figures[bare]:.2f}")
+    console.print(table)
 
 
 def show(console: Console, title: str, figures: dict[str, float]) -> None:

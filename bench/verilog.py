@@ -20,6 +20,7 @@ from basanite_sandboxes.process.procfs import cpu_seconds, descendants
 from basanite_sandboxes.spec import Environment, Limits, Report, Sandbox
 from bench.measure import rollup
 
+BARE = "bare iverilog and vvp"
 RUNS = 50
 SAYS = b"Mismatches: 0 in 402 samples\n"
 DUT = b"""
@@ -97,7 +98,7 @@ async def _measure(rounds: int, icarus: Icarus) -> tuple[dict[str, float], dict[
     try:
         testbench = await _in_cell(pool, icarus, Environment(), _preprocessed)
         ways: dict[str, Callable[[], Coroutine[Any, Any, float]]] = {
-            "bare iverilog and vvp": lambda: asyncio.to_thread(_bare),
+            BARE: lambda: asyncio.to_thread(_bare),
             "cold, in a cell": lambda: _cost(pool, icarus, Environment(), testbench),
             "warm, in a cell": lambda: _cost(pool, icarus, icarus.environment, testbench),
         }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the Debian packages that the sandbox needs, those that are missing; without root, say which.
+# Install the Debian packages that sandbox and services need, those that are missing; without root, say which.
 # With the argument `full` also those that only the tests of `make test-full` need.
 set -eu
 
@@ -12,6 +12,7 @@ for file; do [ ! -e "$file" ] || seccomp=found; done
 [ -n "$seccomp" ] || missing="$missing libseccomp2"
 # Compiles one small file of the sandbox; without it, runs cost more.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+command -v iverilog >/dev/null || missing="$missing iverilog" # what the verilog service runs
 /usr/bin/python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
 if [ "$wants" = full ]; then
   command -v dockerd >/dev/null || missing="$missing docker.io"

@@ -8,11 +8,14 @@ gone, the kernel has ended everything that it started. The candidate cannot name
 decides anything: exit status, CPU time, memory and output are read outside. Where there are no namespaces to be had,
 reduced/ makes cells in another way.
 
+A *warm tool* (../guest/tool.c) is a program of the system that was started up to its main function and then serves runs
+of itself, as the agent serves those of Python, with the same isolation.
+
     pool.py        which cells there are, who has one         bubblewrap.py  how a cell's processes start and end
     slots.py       how many run at one time, who is next      rootfs.py      what a candidate sees
     lent.py        a lent sandbox: its cells, second runs     seccomp.py     the system-call filter
     cell.py        one cell: asked to run programs            python.py      which interpreter
-    files.py       what passes through memory files           native.py      compiles ../guest/cell.c once
+    files.py       what passes through memory files           native.py      compiles ../guest/*.c once
     channel.py     two pipes that join two runs               cgroup.py      memory and CPU by the kernel, v2 or v1
     watch.py       which limits a run is over                 procfs.py      the same by /proc, where there is none
     processes.py   the processes of a cell, however made      profile.py     how strong isolation is: here, full
