@@ -116,7 +116,8 @@ def find_icarus() -> Icarus:
         raise SandboxUnavailable("Icarus Verilog is missing: install the package iverilog")
     said = subprocess.run([driver, "-V"], capture_output=True, text=True, check=False).stdout
     version = re.search(r"Icarus Verilog version (\S+)", said)
-    for base in (*Path("/usr/lib").glob("*/ivl"), Path(driver).resolve().parents[1] / "lib" / "ivl"):
+    prefix = Path(driver).resolve().parents[1]
+    for base in (prefix / "lib/ivl", *prefix.glob("lib/*/ivl")):
         if version is not None and (base / "ivl").is_file():
             return Icarus(version[1], base, Path(vvp).resolve())
     raise SandboxUnavailable(f"the compiler that belongs to {driver} cannot be found")
