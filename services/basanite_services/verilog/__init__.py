@@ -1,0 +1,1 @@
+"""Verdicts about hardware designs in Verilog and SystemVerilog."""
