@@ -16,7 +16,7 @@ from pyslang import ast
 from pyslang.ast import ArgumentDirection, EdgeKind
 from pyslang.syntax import SyntaxTree
 
-from basanite_services.verilog.names import plain
+from basanite_services.verilog.names import header_end, plain
 from basanite_services.verilog.nesting import check_nesting
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.silence import silence
@@ -284,10 +284,14 @@ def _header(tokens: Sequence[Token], top: str) -> Iterator[Token]:
         text = token.text
         end = position + 1
         keep = token.kind is Kind.DIRECTIVE
+        if starts and text == "(" and tokens[min(end, len(tokens) - 1)].text == "*":
+            # An attribute, which may stand before anything.
+            position = _behind(tokens, position, ")")
+            continue
         if text in ("module", "macromodule") and module is None:
             name = tokens[position + 1 : position + 3]
             module = next((plain(word) for word in name if word.text not in ("automatic", "static")), "")
-            end = _behind(tokens, position, ";")
+            end = header_end(tokens, position)
             keep, depth = module == top, 0
         elif text == "endmodule":
             keep, module = module == top, None

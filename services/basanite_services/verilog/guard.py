@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from basanite_services.verilog.keywords import KEYWORDS, METHODS
-from basanite_services.verilog.names import ALONE, Surroundings, declared_modules, is_name, plain
+from basanite_services.verilog.names import ALONE, Surroundings, declared_modules, header_end, is_name, plain
 from basanite_services.verilog.nesting import MAX_NESTING, check_nesting
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.silence import silence
@@ -302,32 +302,26 @@ class _Rules:
         return self._tokens[position].kind if position < len(self._tokens) else None
 
 
+_STATEMENTS = frozenset(
+    """
+    begin end else return disable posedge negedge edge or and initial assign defparam deassign always always_comb
+    always_ff always_latch
+    """.split()
+)
+"""A name behind one of these is used; behind any other keyword it may be declared."""
+
+
 def _introduced(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Names that may be declared where they stand: behind a type, a range or a comma, or before a bracket of ports."""
-    statements = (
-        "begin",
-        "end",
-        "else",
-        "return",
-        "disable",
-        "posedge",
-        "negedge",
-        "edge",
-        "or",
-        "initial",
-        "assign",
-    )
-    for before, token in itertools.pairwise(tokens):
-        if not is_name(token):
+    """Names that may be declared where they stand: behind a type, a range or a comma, or as a block's name."""
+    for position, token in enumerate(tokens):
+        if not position or not is_name(token):
             continue
+        before = tokens[position - 1]
         if (
             before.text in ("]", "}", ",")
             or is_name(before)
-            or (
-                before.kind is Kind.WORD
-                and before.text not in statements
-                and not before.text.startswith("always")
-            )
+            or (before.kind is Kind.WORD and before.text not in _STATEMENTS)
+            or (before.text == ":" and tokens[position - 2].text in ("begin", "fork"))
         ):
             yield token
 
@@ -356,18 +350,13 @@ def _new_names(tokens: Sequence[Token], top: str, level: Level, around: Surround
 
 
 def _header(tokens: Sequence[Token], top: str) -> set[str]:
-    """All names between `module top` and the semicolon that ends its ports."""
-    found: set[str] = set()
-    inside = False
-    for before, token in itertools.pairwise(tokens):
-        if inside and token.text == ";":
-            break
-        if inside and is_name(token):
-            found.add(plain(token))
-        inside = inside or (
-            before.text in ("module", "macromodule") and is_name(token) and plain(token) == top
-        )
-    return found
+    """All names in the header of the module `top`."""
+    for position, token in enumerate(tokens[:-1]):
+        name = tokens[position + 1]
+        if token.text in ("module", "macromodule") and is_name(name) and plain(name) == top:
+            end = header_end(tokens, position)
+            return {plain(inner) for inner in tokens[position:end] if is_name(inner)}
+    return set()
 
 
 def _renamed(tokens: Sequence[Token], new: Mapping[str, str]) -> Iterator[Token]:

@@ -9,7 +9,7 @@ of the golden reference can be instantiated. So a design's names that the truste
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -159,3 +159,18 @@ def _connections(tokens: list[Token], top: str) -> set[str] | None:
                 found.add(plain(tokens[position + 2]))
                 position += 2
     return found
+
+
+def header_end(tokens: Sequence[Token], start: int) -> int:
+    """Behind the semicolon that ends the header of the module at `start`; imports may stand in it."""
+    depth = 0
+    importing = False
+    for position in range(start, len(tokens)):
+        text = tokens[position].text
+        depth += (text in ("(", "[", "{")) - (text in (")", "]", "}"))
+        importing = importing or (text == "import" and depth == 0)
+        if text == ";" and depth <= 0:
+            if not importing:
+                return position + 1
+            importing = False
+    return len(tokens)

@@ -20,6 +20,7 @@ from basanite_services.verilog.tokens import (
     Place,
     Token,
     broken_at,
+    is_endless,
     kind_of,
     runs_on,
     table,
@@ -27,9 +28,9 @@ from basanite_services.verilog.tokens import (
 
 MAX_SOURCE_BYTES = 1 << 20
 """All files of a candidate together, and all that it includes."""
-MAX_TOKENS = 300_000
-MAX_EXPANSION = 2 << 20
-"""Characters that macros expand to, counted at each level; each use counts for 16 more."""
+MAX_TOKENS = 200_000
+MAX_EXPANSION = 1 << 20
+"""Characters that macros expand to, counted at each level; each use counts for 32 more."""
 MAX_DEPTH = 64
 """Of macros within macros, files within files, and conditions within conditions."""
 
@@ -61,10 +62,11 @@ _IGNORED = frozenset(
 )
 _PROTECTED = frozenset({"protect", "endprotect", "protected", "endprotected"})
 _REST_OF_LINE = re.compile(r"[^\r\n]*+")
-_BODY = re.compile(
-    r"""(?:[^\\\r\n/"]++|"(?:[^"\\\r\n]++|\\[^\r\n])*+"?|\\(?:\r\n?|\n)|\\|/\*(?:[^*]++|\*(?!/))*+\*/|/(?!/))*+"""
-)
-_QUOTED_OR_COMMENT = re.compile(r'("(?:[^"\\\r\n]++|\\[^\r\n])*+")|//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/')
+_COMMENT = r"//[^\r\n]*+|/\*[\s\S]*?(?:\*/|\Z)"
+_QUOTED = r'"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*(?:"|(?=[\\\r\n])|\Z)'
+"""A string, or what there is of it on its line: none is looked for twice."""
+_BODY = re.compile(rf'(?:[^\\\r\n/"]++|{_QUOTED}|\\(?:\r\n?|\n)|\\|/\*[\s\S]*?(?:\*/|\Z)|/(?!/))*')
+_QUOTED_OR_COMMENT = re.compile(rf"({_QUOTED})|{_COMMENT}")
 _CONTINUED = re.compile(r"\\(?:\r\n?|\n)")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*+")
@@ -87,7 +89,7 @@ _STANDARDS = frozenset(
     ]
 )
 # What a macro's text is made of, as far as formals are concerned.
-_PARTS = re.compile(r'``|`\\`"|`"|"(?:[^"\\]++|\\.)*+"|[A-Za-z_][A-Za-z0-9_$]*+', re.DOTALL)
+_PARTS = re.compile(rf'``|`\\`"|`"|{_QUOTED}|[A-Za-z_][A-Za-z0-9_$]*+')
 _BASE = re.compile(r"'[sS]?[bBoOdDhH]")
 
 
@@ -177,6 +179,8 @@ class _Preprocessor:
             if found is None:
                 raise BrokenSource(broken_at(text, position), place(position))
             group = found.lastgroup
+            if group == "comment" and is_endless(found[0]):
+                raise BrokenSource(broken_at(text, position), place(position))
             if group == "space" or group == "comment":
                 position, glued = found.end(), False
                 continue
@@ -374,7 +378,7 @@ class _Preprocessor:
 
     def _count(self, characters: int, place: Place) -> None:
         # A bomb can be made of nothing.
-        self._expanded += characters + 16
+        self._expanded += characters + 32
         if self._expanded > MAX_EXPANSION:
             raise BrokenSource(f"macros expand to more than {MAX_EXPANSION} characters", place)
 
@@ -432,9 +436,7 @@ def _next_condition(text: str, start: int, place: Place) -> int:
 
 
 # In text that is left out: comments and strings hide what looks like a directive.
-_SKIPPED = re.compile(
-    r'//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/|"(?:[^"\\\r\n]++|\\[^\r\n])*+"|`(ifdef|ifndef|elsif|else|endif)\b'
-)
+_SKIPPED = re.compile(rf"{_COMMENT}|{_QUOTED}|`(ifdef|ifndef|elsif|else|endif)\b")
 
 
 def _arguments(text: str, start: int, place: Place) -> tuple[list[str], int]:
@@ -460,7 +462,7 @@ def _arguments(text: str, start: int, place: Place) -> tuple[list[str], int]:
             return parts, position
 
 
-_STOPS = re.compile(r'//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/|"(?:[^"\\]++|\\.)*+"|[(){}\[\],]', re.DOTALL)
+_STOPS = re.compile(rf"{_COMMENT}|{_QUOTED}|[(){{}}\[\],]")
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 

@@ -52,10 +52,11 @@ class BrokenSource(Exception):
         self.place = place
 
 
+# No possessive groups here and in `preprocess.py`: CPython 3.11.2 matches them wrongly (gh-106052).
 PATTERN = re.compile(
     r"""
     (?P<space> [ \t\f\v\r\n]++ )
-  | (?P<comment> //[^\r\n]*+ | /\*(?:[^*]++|\*(?!/))*+\*/ )
+  | (?P<comment> //[^\r\n]*+ | /\*[\s\S]*?(?:\*/|\Z) )
   | (?P<word> [A-Za-z_][A-Za-z0-9_$]*+ )
   | (?P<number>
         '(?:[sS]?(?:
@@ -65,12 +66,12 @@ PATTERN = re.compile(
           | [hH][ \t]*+[0-9a-fA-FxXzZ?][0-9a-fA-FxXzZ?_]*+
         ))
       | '[01xXzZ](?![A-Za-z0-9_$])
-      | [0-9][0-9_]*+(?:\.[0-9][0-9_]*+)?+(?:[eE][+-]?[0-9][0-9_]*+)?+(?:fs|ps|ns|us|ms|s|step)?+
+      | [0-9][0-9_]*+(?:\.[0-9][0-9_]*+)?(?:[eE][+-]?[0-9][0-9_]*+)?(?:fs|ps|ns|us|ms|step|s)?
     )
   | (?P<base> '[sS]?[bBoOdDhH](?![A-Za-z0-9_$]) )
   | (?P<directive> `[A-Za-z_][A-Za-z0-9_$]*+ )
   | (?P<system> \$[A-Za-z_$][A-Za-z0-9_$]*+ )
-  | (?P<string> "(?:[^"\\\x00-\x1f\x7f]++|\t|\\[^\x00-\x1f\x7f])*+" )
+  | (?P<string> "[^"\\\x00-\x08\x0a-\x1f\x7f]*+(?:\\[^\x00-\x1f\x7f][^"\\\x00-\x08\x0a-\x1f\x7f]*+)*" )
   | (?P<escaped> \\[!-~]++(?=[ \t\r\n]|\Z) )
   | (?P<sign> [-!#$%&'()*+,./:;<=>?@\[\]^{|}~] )
     """,
@@ -121,6 +122,10 @@ def broken_at(text: str, offset: int) -> str:
     if character < " " or character == "\x7f":
         return f"the control character U+{ord(character):04X}: is this text?"
     return f"the character {character!r} (U+{ord(character):04X}) outside of comments and strings"
+
+
+def is_endless(comment: str) -> bool:
+    return comment.startswith("/*") and (len(comment) < 4 or not comment.endswith("*/"))
 
 
 def runs_on(text: str, match: re.Match[str]) -> bool:
