@@ -16,6 +16,7 @@ from pyslang import ast
 from pyslang.ast import ArgumentDirection, EdgeKind
 from pyslang.syntax import SyntaxTree
 
+from basanite_services.verilog.keywords import words
 from basanite_services.verilog.names import header_end, plain
 from basanite_services.verilog.nesting import check_nesting
 from basanite_services.verilog.preprocess import Sources, preprocess
@@ -41,10 +42,10 @@ _PARAMETER_VALUE = re.compile(
 )
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _RESET_NAME = re.compile(
-    r"(?:^|_|\b)[as]?(?:rst|reset|clr|clear|res)(?:n|b|p|h|l|_n|_b|_ni|_i|_p|_in)?(?:_|$)", re.IGNORECASE
+    r"(?:^|_)[asn]?(?:rst|reset|clr|clear)(?:n|b|p|h|l|_n|_b|_bar|_p|_ni|_i|_in|_n_i)?(?:_|$)", re.IGNORECASE
 )
 _LOW_NAME = re.compile(
-    r"(?:rst|reset|clr|clear|res)(?:n|b|_n|_b|_ni|_bar)(?:_|$)|^n_?(?:rst|reset|clr)", re.IGNORECASE
+    r"(?:rst|reset|clr|clear)(?:n|b|l|_n|_b|_bar|_ni)(?:_|$)|(?:^|_)n_?(?:rst|reset|clr|clear)", re.IGNORECASE
 )
 
 
@@ -271,7 +272,7 @@ def _clocking(
 
 # What a candidate's ports are made of ----------------------------------------------------------------------------
 
-_KEPT = frozenset(["input", "output", "inout", "parameter", "localparam", "typedef", "import"])
+_KEPT = words("input output inout parameter localparam typedef import")
 _ENDS = {"function": "endfunction", "task": "endtask", "package": "endpackage", "interface": "endinterface"}
 
 

@@ -17,13 +17,12 @@ a design in one simulation with its testbench. There, besides, a design must not
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from basanite_services.verilog.keywords import KEYWORDS, METHODS
+from basanite_services.verilog.keywords import KEYWORDS, METHODS, words
 from basanite_services.verilog.names import ALONE, Surroundings, declared_modules, header_end, is_name, plain
 from basanite_services.verilog.nesting import MAX_NESTING, check_nesting
 from basanite_services.verilog.preprocess import Sources, preprocess
@@ -69,95 +68,27 @@ _NEW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*+")
 _MARK = "_own"
 """New names end in it, and a number where they must."""
 
-_FUNCTIONS = frozenset(
-    [
-        "$signed",
-        "$unsigned",
-        "$clog2",
-        "$bits",
-        "$size",
-        "$left",
-        "$right",
-        "$low",
-        "$high",
-        "$increment",
-        "$dimensions",
-        "$unpacked_dimensions",
-        "$countones",
-        "$countbits",
-        "$onehot",
-        "$onehot0",
-        "$isunknown",
-        "$typename",
-        "$cast",
-        "$sformatf",
-        "$sformat",
-        "$swrite",
-        "$rtoi",
-        "$itor",
-        "$realtobits",
-        "$bitstoreal",
-        "$shortrealtobits",
-        "$bitstoshortreal",
-        "$abs",
-        "$min",
-        "$max",
-        "$ln",
-        "$log10",
-        "$exp",
-        "$sqrt",
-        "$pow",
-        "$floor",
-        "$ceil",
-        "$sin",
-        "$cos",
-        "$tan",
-        "$asin",
-        "$acos",
-        "$atan",
-        "$atan2",
-        "$hypot",
-        "$sinh",
-        "$cosh",
-        "$tanh",
-        "$asinh",
-        "$acosh",
-        "$atanh",
-        "$time",
-        "$stime",
-        "$realtime",
-    ]
+_FUNCTIONS = words(
+    """
+    $signed $unsigned $clog2 $bits $size $left $right $low $high $increment $dimensions
+    $unpacked_dimensions $countones $countbits $onehot $onehot0 $isunknown $typename $cast $sformatf
+    $sformat $swrite $rtoi $itor $realtobits $bitstoreal $shortrealtobits $bitstoshortreal $abs $min
+    $max $ln $log10 $exp $sqrt $pow $floor $ceil $sin $cos $tan $asin $acos $atan $atan2 $hypot
+    $sinh $cosh $tanh $asinh $acosh $atanh $time $stime $realtime
+    """
 )
 """They change nothing but what they are assigned to. Time is no secret: a design can count it."""
-_RANDOM = frozenset(
-    [
-        "$random",
-        "$urandom",
-        "$urandom_range",
-        "$dist_uniform",
-        "$dist_normal",
-        "$dist_exponential",
-        "$dist_poisson",
-        "$dist_chi_square",
-        "$dist_t",
-        "$dist_erlang",
-    ]
+_RANDOM = words(
+    """
+    $random $urandom $urandom_range $dist_uniform $dist_normal $dist_exponential $dist_poisson
+    $dist_chi_square $dist_t $dist_erlang
+    """
 )
-_TIMING_CHECKS = frozenset(
-    [
-        "$setup",
-        "$hold",
-        "$setuphold",
-        "$recovery",
-        "$removal",
-        "$recrem",
-        "$skew",
-        "$timeskew",
-        "$fullskew",
-        "$period",
-        "$width",
-        "$nochange",
-    ]
+_TIMING_CHECKS = words(
+    """
+    $setup $hold $setuphold $recovery $removal $recrem $skew $timeskew $fullskew $period $width
+    $nochange
+    """
 )
 _READERS = frozenset(("$readmemh", "$readmemb"))
 _ENDS = frozenset(("$finish", "$stop", "$exit"))
@@ -171,9 +102,7 @@ _WORDS = {
     "library": "maps libraries",
     "checker": "is a checker: part of a test, not of a design",
 }
-_SWITCHES = frozenset(["tran", "tranif0", "tranif1", "rtran", "rtranif0", "rtranif1", "alias"])
-_PORTS_OF_ANY_KIND = frozenset(("inout", "ref"))
-_PREFIXES = frozenset(("this", "super", "local"))
+_SWITCHES = words("tran tranif0 tranif1 rtran rtranif0 rtranif1 alias")
 
 
 def guard(
@@ -182,13 +111,13 @@ def guard(
     level: Level,
     around: Surroundings = ALONE,
     *,
-    inouts: Collection[str] = (),
+    inouts: bool = False,
     data: Collection[str] = (),
 ) -> Guarded:
     """Checks a candidate's design whose top module is `top`, and writes what to compile.
 
-    `around` are the names that share its simulation, `inouts` the ports that may be inout in SHARED, `data` the files
-    of the task that it may read. Takes time linear in the text, below MAX_SOURCE_BYTES and MAX_TOKENS; raises nothing.
+    `around` are the names that share its simulation, `inouts` says that the task has such ports, `data` are the files
+    of the task that the design may read. Takes time linear in the text, below MAX_SOURCE_BYTES and MAX_TOKENS; raises nothing.
     """
     try:
         tokens = preprocess(sources)
@@ -199,7 +128,9 @@ def guard(
             raise BrokenSource(f"there is no module {top}", Place(next(iter(sources.files), ""), 1, 1))
     except BrokenSource as broken:
         return Guarded(broken=Refusal(broken.message, broken.place))
-    refusals = _Rules(tokens, level, around, frozenset(inouts), frozenset(data)).refusals()
+    may_drive = level is Level.ALONE or inouts
+    forbidden = frozenset() if may_drive else frozenset(_two_way_ports(tokens, top))
+    refusals = _Rules(tokens, level, around, forbidden, frozenset(data)).refusals()
     if refusals:
         return Guarded(refusals=tuple(refusals), silenced=tuple(silenced.places))
     new = _new_names(tokens, top, level, around)
@@ -216,7 +147,7 @@ class _Rules:
         tokens: list[Token],
         level: Level,
         around: Surroundings,
-        inouts: frozenset[str],
+        inouts: frozenset[int],
         data: frozenset[str],
     ) -> None:
         self._tokens = tokens
@@ -247,7 +178,7 @@ class _Rules:
                 return f"{token.text} of foreign code: a design must not"
             case Kind.WORD if self._shared and token.text in _SWITCHES:
                 return f"{token.text} joins signals in both directions: a design that shares a simulation must not"
-            case Kind.WORD if self._shared and token.text in _PORTS_OF_ANY_KIND and not self._inouts:
+            case Kind.WORD if position in self._inouts:
                 return f"{token.text} port: the task has none"
         return self._reach(position, token) if is_name(token) else ""
 
@@ -302,11 +233,11 @@ class _Rules:
         return self._tokens[position].kind if position < len(self._tokens) else None
 
 
-_STATEMENTS = frozenset(
+_STATEMENTS = words(
     """
     begin end else return disable posedge negedge edge or and initial assign defparam deassign always always_comb
     always_ff always_latch
-    """.split()
+    """
 )
 """A name behind one of these is used; behind any other keyword it may be declared."""
 
@@ -324,6 +255,20 @@ def _introduced(tokens: Sequence[Token]) -> Iterator[Token]:
             or (before.text == ":" and tokens[position - 2].text in ("begin", "fork"))
         ):
             yield token
+
+
+def _two_way_ports(tokens: Sequence[Token], top: str) -> Iterator[int]:
+    """Where the module `top` has a port that can drive what it reads. (In modules below, the compiler sees it.)"""
+    inside = routine = False
+    for position, token in enumerate(tokens):
+        if token.text in ("module", "macromodule") and position + 1 < len(tokens):
+            inside = plain(tokens[position + 1]) == top
+        routine = (routine or token.text in ("task", "function")) and token.text not in (
+            "endtask",
+            "endfunction",
+        )
+        if inside and not routine and token.kind is Kind.WORD and token.text in ("inout", "ref"):
+            yield position
 
 
 def _new_names(tokens: Sequence[Token], top: str, level: Level, around: Surroundings) -> dict[str, str]:

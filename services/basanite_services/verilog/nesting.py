@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from basanite_services.verilog.keywords import words
 from basanite_services.verilog.tokens import BrokenSource, Token
 
 MAX_NESTING = 200
-_OPENERS = frozenset(["(", "[", "{", "begin", "case", "casex", "casez", "module", "macromodule", "generate"])
-_CLOSERS = frozenset([")", "]", "}", "end", "endcase", "endmodule", "endgenerate"])
-_CONTROLS = frozenset(["if", "for", "while", "repeat", "forever", "else", "#", "@", "wait", "assign"])
+_OPENERS = words("( [ { begin case casex casez module macromodule generate")
+_CLOSERS = words(") ] } end endcase endmodule endgenerate")
+_CONTROLS = words("if for while repeat forever else # @ wait assign")
 
 
 def check_nesting(tokens: Sequence[Token]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from basanite_services.verilog.keywords import words
 from basanite_services.verilog.tokens import (
     PATTERN,
     BrokenSource,
@@ -37,28 +38,13 @@ MAX_DEPTH = 64
 PREDEFINED = {"__ICARUS__": "1"}
 """What the compiler itself defines. (Not SYNTHESIS: it simulates.)"""
 
-_IGNORED = frozenset(
-    [
-        "celldefine",
-        "endcelldefine",
-        "delay_mode_distributed",
-        "delay_mode_path",
-        "delay_mode_unit",
-        "delay_mode_zero",
-        "disable_portfaults",
-        "enable_portfaults",
-        "suppress_faults",
-        "nosuppress_faults",
-        "expand_vectornets",
-        "noexpand_vectornets",
-        "autoexpand_vectornets",
-        "accelerate",
-        "noaccelerate",
-        "remove_gatenames",
-        "noremove_gatenames",
-        "remove_netnames",
-        "noremove_netnames",
-    ]
+_IGNORED = words(
+    """
+    celldefine endcelldefine delay_mode_distributed delay_mode_path delay_mode_unit delay_mode_zero
+    disable_portfaults enable_portfaults suppress_faults nosuppress_faults expand_vectornets
+    noexpand_vectornets autoexpand_vectornets accelerate noaccelerate remove_gatenames
+    noremove_gatenames remove_netnames noremove_netnames
+    """
 )
 _PROTECTED = frozenset({"protect", "endprotect", "protected", "endprotected"})
 _REST_OF_LINE = re.compile(r"[^\r\n]*+")
@@ -72,9 +58,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*+")
 _BLANK = re.compile(r"[ \t]*+")
 _TIMESCALE = re.compile(r"\s*(1|10|100)\s*(s|ms|us|ns|ps|fs)\s*/\s*(1|10|100)\s*(s|ms|us|ns|ps|fs)\s*")
-_NET_TYPES = frozenset(
-    ["wire", "tri", "tri0", "tri1", "wand", "triand", "wor", "trior", "trireg", "uwire", "none"]
-)
+_NET_TYPES = words("wire tri tri0 tri1 wand triand wor trior trireg uwire none")
 _STANDARDS = frozenset(
     f'"{name}"'
     for name in [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from basanite_services.verilog.keywords import words
 from basanite_services.verilog.names import is_name
 from basanite_services.verilog.tokens import BrokenSource, Kind, Place, Token
 
@@ -18,27 +19,12 @@ PRINTING = frozenset(
     + ["$monitoron", "$monitoroff", "$info", "$warning", "$error", "$fatal", "$timeformat", "$printtimescale"]
     + ["$dumpfile", "$dumpvars", "$dumpon", "$dumpoff", "$dumpall", "$dumpflush", "$dumplimit", "$dumpports"]
 )
-_ASSERTIONS = frozenset(["assert", "assume", "cover"])
-_LISTS = frozenset(
-    [
-        ";",
-        "begin",
-        "end",
-        "endcase",
-        "endmodule",
-        "endfunction",
-        "endtask",
-        "generate",
-        "endgenerate",
-        "fork",
-        "join",
-        "join_any",
-        "join_none",
-        "endspecify",
-        "endpackage",
-        "endinterface",
-        "endprimitive",
-    ]
+_ASSERTIONS = words("assert assume cover")
+_LISTS = words(
+    """
+    ; begin end endcase endmodule endfunction endtask generate endgenerate fork join join_any
+    join_none endspecify endpackage endinterface endprimitive
+    """
 )
 """After these comes one of many statements or items, and none is as good; after anything else one is due."""
 

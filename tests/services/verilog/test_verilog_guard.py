@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from verilog_sim import simulate
-from verilog_tables import HONEST, TOP
+from verilog_sim import DoesNotCompile, simulate
+from verilog_tables import HONEST, TOP, Honest
 
 from basanite_services.verilog.guard import MAX_REFUSALS, Guarded, Level, guard
 from basanite_services.verilog.names import ALONE, Surroundings, surroundings
@@ -15,12 +15,14 @@ from basanite_services.verilog.preprocess import MAX_SOURCE_BYTES, Sources
 both = pytest.mark.parametrize("level", Level, ids=lambda level: level.name)
 
 
-def inside(body: str, level: Level = Level.ALONE, **more: Surroundings | list[str]) -> Guarded:
+def inside(
+    body: str, level: Level = Level.ALONE, around: Surroundings = ALONE, **files: list[str]
+) -> Guarded:
     text = f"module {TOP}(input a, output y);\n{body}\nendmodule\n"
-    return guard(Sources({"top.v": text}), TOP, level, **more)  # type: ignore[arg-type]
+    return guard(Sources({"top.v": text}), TOP, level, around, **files)
 
 
-def around(text: str) -> Surroundings:
+def of_testbench(text: str) -> Surroundings:
     return surroundings(Sources({"tb.v": text}), TOP)
 
 
@@ -57,8 +59,15 @@ def test_what_only_a_shared_simulation_forbids(body: str) -> None:
     assert not inside(body, Level.ALONE).refusals
 
 
-def test_inouts_may_be_expected() -> None:
-    assert not inside("inout z;", Level.SHARED, inouts=["z"]).refusals
+def test_inouts_may_be_expected_and_stand_below_the_top() -> None:
+    port, text = (
+        "inout z;",
+        f"module {TOP}; task t(inout x); endtask endmodule module below(inout z); endmodule",
+    )
+    files = Sources({"top.v": f"module {TOP}; {port} endmodule"})
+    assert guard(files, TOP, Level.SHARED).refusals
+    assert not guard(files, TOP, Level.SHARED, inouts=True).refusals
+    assert not guard(Sources({"top.v": text}), TOP, Level.SHARED).refusals
 
 
 def test_a_file_of_the_task_may_be_read() -> None:
@@ -131,7 +140,7 @@ module gold(input a, output y); endmodule
 
 
 def test_what_stands_around_a_design() -> None:
-    found = around(TESTBENCH)
+    found = of_testbench(TESTBENCH)
     assert found.modules == {"tb", "gold"}
     assert found.scopes >= {"tb", "gold", "dut", "pass", "twice", "old", "block", "g1"}
     assert not found.scopes & {"a", "y", "state"}
@@ -141,14 +150,14 @@ def test_what_stands_around_a_design() -> None:
 
 
 def test_a_testbench_that_the_preprocessor_cannot_read_is_read_all_the_same() -> None:
-    found = around(TESTBENCH + '`include "missing.vh"\n é "')
+    found = of_testbench(TESTBENCH + '`include "missing.vh"\n é "')
     assert found.modules == {"tb", "gold"}
     assert found.connections == {"a", "y", "W", "state"}
 
 
 def test_clashing_names_get_new_ones_and_connected_ones_stay() -> None:
     body = "parameter W = 1; reg state, mine; wire g1 = a; wire made_up, \\odd+name ; pass p(); endmodule module pass;"
-    result = inside(body, Level.SHARED, around=around(TESTBENCH))
+    result = inside(body, Level.SHARED, around=of_testbench(TESTBENCH))
     own = set(result.renamed.values())
     assert own == {"g1", "made_up", "odd+name", "pass"}
     for new, name in result.renamed.items():
@@ -159,13 +168,13 @@ def test_clashing_names_get_new_ones_and_connected_ones_stay() -> None:
 
 
 def test_new_names_are_new() -> None:
-    tb = around("module tb; wire g1, g1_own; TopModule t(); endmodule")
+    tb = of_testbench("module tb; wire g1, g1_own; TopModule t(); endmodule")
     result = inside("wire g1, g1_own1;", Level.SHARED, around=tb)
     assert result.renamed == {"g1_own2": "g1"}
 
 
 def test_with_wildcard_connections_the_header_stays_but_for_what_can_be_reached() -> None:
-    tb = around(
+    tb = of_testbench(
         "module tb; wire a, y, c; gold good(a); TopModule t(.*); endmodule module gold(input a); endmodule"
     )
     text = f"module {TOP}(input a, output y, input gold, input good); wire c = a; endmodule"
@@ -236,8 +245,8 @@ def test_what_hides_in_a_condition_is_checked() -> None:
 
 
 @pytest.mark.parametrize("honest", HONEST, ids=lambda honest: honest.id)
-def test_guarding_twice_changes_nothing_more(honest: object) -> None:
-    text, data = honest.text, honest.data  # type: ignore[attr-defined]
+def test_guarding_twice_changes_nothing_more(honest: Honest) -> None:
+    text, data = honest.text, honest.data
     once = guard(Sources({"top.v": text}, data), TOP, Level.ALONE, data=data)
     twice = guard(Sources({"top.v": once.text}, data), TOP, Level.ALONE, data=data)
     assert twice.broken is None
@@ -255,9 +264,8 @@ def test_no_directive_outlives_the_design() -> None:
 
 
 def test_the_compilers_lines_are_the_candidates(tmp_path: Path, iverilog: None) -> None:
-    from verilog_sim import DoesNotCompile
-
-    text = f"\n\n`define X \\\n 1\nmodule {TOP};\n\n initial $display(1);\n{chr(10) * 99} wire w = nope + `X;\nendmodule"
+    before = f"\n\n`define X \\\n 1\nmodule {TOP};\n\n initial $display(1);\n" + "\n" * 99
+    text = before + " wire w = nope + `X;\nendmodule"
     line = text[: text.index("nope")].count("\n") + 1
     result = guard(Sources({"some/top.v": text}), TOP, Level.ALONE, ALONE)
     with pytest.raises(DoesNotCompile, match=f"some/top.v:{line}: error: Unable to bind wire"):

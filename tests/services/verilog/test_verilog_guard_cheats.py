@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from verilog_sim import DoesNotCompile, agree, passes_testbench, traces
+from verilog_sim import DoesNotCompile, agree, passes_testbench, simulate, traces
 from verilog_tables import CHEATS, GOLDEN, TASKS, TOP, Cheat
 
 from basanite_services.verilog.design import describe
@@ -70,6 +72,25 @@ def test_what_is_not_refused_is_not_equivalent(cheat: Cheat, tmp_path: Path, ive
     except DoesNotCompile:
         return
     assert not agree(traces(tmp_path, design, golden, GOLDEN), trace)
+
+
+_CALL = re.compile(r'"(\$[^"]*)"')
+
+
+@by_id
+@pytest.mark.parametrize("level", Level, ids=lambda level: level.name)
+def test_what_is_compiled_calls_nothing_else(
+    cheat: Cheat, level: Level, tmp_path: Path, iverilog: None
+) -> None:
+    """By the compiler's word, which may read a text in another way than the guard."""
+    text = guarded(cheat, level).text
+    if not text or "limit" in (cheat.shared, cheat.alone):
+        return
+    with suppress(DoesNotCompile):
+        simulate(tmp_path, [text], TOP)
+    compiled = tmp_path / "simulation"
+    called = set(_CALL.findall(compiled.read_text())) if compiled.exists() else set()
+    assert called <= {"$time", "$random"}
 
 
 @pytest.mark.parametrize("name", TASKS)

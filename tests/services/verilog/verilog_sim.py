@@ -72,7 +72,7 @@ def agree(golden: list[str], candidate: list[str]) -> bool:
 
 
 def _harness(design: Design, top: str) -> str:
-    """Inputs from a generator of its own, resets at the start and now and then, outputs before and after a rising edge."""
+    """Inputs from a generator of its own, resets at the start and now and then; outputs before and after an edge."""
     inputs = [port for port in design.ports if port.direction == "input"]
     outputs = [port for port in design.ports if port.direction == "output"]
     clocks = [clock.name for clock in design.clocks]
