@@ -117,7 +117,8 @@ def guard(
     """Checks a candidate's design whose top module is `top`, and writes what to compile.
 
     `around` are the names that share its simulation, `inouts` says that the task has such ports, `data` are the files
-    of the task that the design may read. Takes time linear in the text, below MAX_SOURCE_BYTES and MAX_TOKENS; raises nothing.
+    of the task that the design may read. Takes time linear in the text, below MAX_SOURCE_BYTES and MAX_TOKENS;
+    raises nothing.
     """
     try:
         tokens = preprocess(sources)

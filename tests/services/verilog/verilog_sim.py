@@ -17,8 +17,8 @@ class DoesNotCompile(Exception):
     """Its message is the compiler's."""
 
 
-def simulate(folder: Path, texts: list[str], root: str) -> tuple[str, str]:
-    """-> what the compiler warned of, and what the simulation printed. Raises DoesNotCompile."""
+def compile_design(folder: Path, texts: list[str], root: str) -> str:
+    """Makes the file `simulation`. -> what the compiler warned of. Raises DoesNotCompile."""
     files = []
     for number, text in enumerate(texts):
         file = folder / f"part{number}.v"
@@ -34,6 +34,12 @@ def simulate(folder: Path, texts: list[str], root: str) -> tuple[str, str]:
     )
     if compiled.returncode:
         raise DoesNotCompile(compiled.stdout + compiled.stderr)
+    return compiled.stderr
+
+
+def simulate(folder: Path, texts: list[str], root: str) -> tuple[str, str]:
+    """-> what the compiler warned of, and what the simulation printed. Raises DoesNotCompile."""
+    warnings = compile_design(folder, texts, root)
     run = subprocess.run(
         ["vvp", "-n", "simulation"],
         cwd=folder,
@@ -43,7 +49,7 @@ def simulate(folder: Path, texts: list[str], root: str) -> tuple[str, str]:
         timeout=_SECONDS,
         check=False,
     )
-    return compiled.stderr, run.stdout
+    return warnings, run.stdout
 
 
 def passes_testbench(folder: Path, testbench: str, golden: str, text: str, samples: int) -> bool:
