@@ -74,7 +74,7 @@ def test_what_is_not_refused_is_not_equivalent(cheat: Cheat, tmp_path: Path, ive
     assert not agree(traces(tmp_path, design, golden, GOLDEN), trace)
 
 
-_CALL = re.compile(r'"(\$[^"]*)"')
+_CALL = re.compile(r'(?:%vpi_(?:call|func)|\.sfunc)[^"\n]*"(\$[^"\n]*)"')
 
 
 @by_id
