@@ -138,11 +138,11 @@ def _checked(**changes: Any) -> CheckedItem:
 def test_the_digest_depends_on_all_that_decides_a_verdict(
     changes: dict[str, Any], isolation: Isolation
 ) -> None:
-    assert Digester(isolation).digest(_checked(**changes)) != Digester(_FULL).digest(_checked())
+    assert Digester(isolation, "s").digest(_checked(**changes)) != Digester(_FULL, "s").digest(_checked())
 
 
 def test_the_digest_depends_on_nothing_else() -> None:
-    digester = Digester(_FULL)
+    digester = Digester(_FULL, "s")
     one = _checked()
     other = _checked(
         environment=Environment(name="other name", digest="e"),
@@ -153,9 +153,9 @@ def test_the_digest_depends_on_nothing_else() -> None:
 
 
 def test_the_digest_changes_with_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Digester(_FULL).digest(_checked())
+    before = Digester(_FULL, "s").digest(_checked())
     monkeypatch.setattr("basanite_services.chassis.digest.SERVER_VERSION", "another")
-    assert Digester(_FULL).digest(_checked()) != before
+    assert Digester(_FULL, "s").digest(_checked()) != before
 
 
 async def test_an_environment_is_named_by_its_directory_and_resolved_to_a_digest(tmp_path: Path) -> None:

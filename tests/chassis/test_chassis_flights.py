@@ -21,6 +21,7 @@ from basanite_services.chassis.cache import VerdictCache
 from basanite_services.chassis.judge import Judge
 from basanite_services.chassis.metrics import Metrics
 from basanite_services.chassis.scheduler import Call, Scheduler
+from basanite_services.chassis.seeds import Seeds
 from basanite_services.chassis.served import serve
 from basanite_services.chassis.verifier import Context, Verifier
 
@@ -41,6 +42,7 @@ class Desk:
             max_item_bytes=1 << 20,
             cache=VerdictCache(1 << 20),
             metrics=self.metrics,
+            seeds=Seeds(),
             log=logs.configure("error", "json"),
         )
         self.judge.served[ECHO] = serve(verifier or EchoVerifier(), self.pool)

@@ -33,6 +33,7 @@ from basanite_services.chassis.cache import VerdictCache
 from basanite_services.chassis.judge import Judge
 from basanite_services.chassis.metrics import Metrics
 from basanite_services.chassis.scheduler import Scheduler
+from basanite_services.chassis.seeds import Seeds
 from basanite_services.chassis.served import serve
 from basanite_services.chassis.service import _enter_all
 from basanite_services.chassis.wire import BrokenItem, frame, read_batch
@@ -214,6 +215,7 @@ async def _judge(message: bytes, reports: list[Report]) -> list[Result]:
         max_item_bytes=1 << 20,
         cache=VerdictCache(1 << 20),
         metrics=Metrics(),
+        seeds=Seeds(),
         log=log,
     )
     judge.served["code"] = serve(CodeVerifier(), pool)

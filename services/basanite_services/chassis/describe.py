@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterable, Mapping
 
 from basanite.v1 import verifier_pb2
@@ -23,6 +21,7 @@ def describe(
     served: Iterable[Served],
     environments: Mapping[str, Environment],
     isolation: Isolation,
+    seed_fingerprint: str,
 ) -> verifier_pb2.DescribeResponse:
     """Everything a client may want to know about this server."""
     return verifier_pb2.DescribeResponse(
@@ -46,7 +45,7 @@ def describe(
             max_value_depth=MAX_VALUE_DEPTH,
             max_cases=MAX_CASES,
         ),
-        seed_fingerprint=_fingerprint(settings),
+        seed_fingerprint=seed_fingerprint,
     )
 
 
@@ -68,8 +67,3 @@ def _verifier(served: Served, environments: Mapping[str, Environment]) -> verifi
 
 def _limits(limits: Limits) -> verifier_pb2.Limits:
     return verifier_pb2.Limits(**{name: getattr(limits, name) for name in LIMIT_NAMES})
-
-
-def _fingerprint(settings: Settings) -> str:
-    secret = settings.seed_secret.get_secret_value() if settings.seed_secret else secrets.token_urlsafe(32)
-    return hashlib.sha256(b"basanite seed fingerprint\0" + secret.encode()).hexdigest()[:16]

@@ -19,12 +19,15 @@ SERVER_VERSION = importlib.metadata.version("basanite")
 class Digester:
     """Computes digests; keeps the hash state of what many items share."""
 
-    def __init__(self, isolation: Isolation) -> None:
+    def __init__(self, isolation: Isolation, seed_fingerprint: str) -> None:
         self._isolation = isolation
+        self._seed_fingerprint = seed_fingerprint
         self._prefixes: dict[tuple[str, str], _Hash] = {}
 
     def digest(self, item: CheckedItem) -> str:
         """SHA-256 in hex over server version, kind, toolchain, isolation, environment, effective limits and the task.
+
+        And over the fingerprint of the secret of seeds, if verdicts of this kind depend on it.
 
         Each part is preceded by its length, so that no two different items give the same bytes.
         """
@@ -46,6 +49,8 @@ class Digester:
         for name, version in served.toolchain:
             parts += [name, version]
         parts += [isolation.runtime, isolation.profile, isolation.memory_control, environment_digest]
+        if served.verifier.seeded:
+            parts.append(self._seed_fingerprint)
         for part in parts:
             _add(state, part.encode())
         return state

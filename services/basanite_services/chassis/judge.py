@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +20,7 @@ from basanite_services.chassis.guard import fit_outputs, flaw, sum_usage
 from basanite_services.chassis.logs import Logger, RateLimit, where
 from basanite_services.chassis.metrics import Metrics
 from basanite_services.chassis.scheduler import Answer, Job, refusal
+from basanite_services.chassis.seeds import Seeds
 from basanite_services.chassis.served import Served
 from basanite_services.chassis.verifier import Context, InvalidItem, Overloaded, TaskFault, ToolchainError
 from basanite_services.chassis.wire import frame
@@ -51,6 +53,7 @@ class Judge:
         max_item_bytes: int,
         cache: VerdictCache,
         metrics: Metrics,
+        seeds: Seeds,
         log: Logger,
         log_items: bool = False,
     ) -> None:
@@ -61,8 +64,9 @@ class Judge:
         self._environments = environments
         self._max_item_bytes = max_item_bytes
         self._cache = cache
+        self._seeds = seeds
         self._flights = Flights()
-        self._digester = Digester(pool.isolation)
+        self._digester = Digester(pool.isolation, seeds.fingerprint)
         self.metrics = metrics
         self._log = log
         self._warnings = RateLimit()
@@ -172,7 +176,9 @@ class Judge:
 
     async def _verify(self, item: CheckedItem, item_id: str) -> tuple[Verdict, _Lender]:
         lender = _Lender(self._pool)
-        context = Context(item.limits, item.environment, lender)
+        context = Context(
+            item.limits, item.environment, lender, functools.partial(self._seeds.seed, item.served.kind)
+        )
         try:
             verdict = await item.served.verifier.verify(item.task, context)
         except InvalidItem as error:

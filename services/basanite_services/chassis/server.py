@@ -27,6 +27,7 @@ from basanite_services.chassis.judge import Judge
 from basanite_services.chassis.logs import Logger, where
 from basanite_services.chassis.metrics import Endpoint, Metrics
 from basanite_services.chassis.scheduler import Job, Scheduler
+from basanite_services.chassis.seeds import Seeds
 from basanite_services.chassis.selftest import SelfTestError, self_test
 from basanite_services.chassis.served import serve
 from basanite_services.chassis.service import NAME, State, VerifierService
@@ -115,6 +116,8 @@ class Server:
         self._bind(server)
         await self._pool.start()
 
+        secret = settings.seed_secret
+        seeds = Seeds(secret.get_secret_value() if secret is not None else None)
         judge = Judge(
             pool=self._pool,
             environments=environments,
@@ -122,6 +125,7 @@ class Server:
             cache=VerdictCache(settings.cache_bytes),
             # The self tests' own: nobody asked for those items.
             metrics=Metrics(),
+            seeds=seeds,
             log=self._log,
             log_items=settings.log_level == "debug",
         )
@@ -138,7 +142,7 @@ class Server:
         await self._test(judge, scheduler)
         judge.metrics = self.metrics
         service.description = describe(
-            settings, judge.served.values(), environments, self._pool.isolation
+            settings, judge.served.values(), environments, self._pool.isolation, seeds.fingerprint
         ).SerializeToString()
         service.state = State.SERVING
         await self._set_health(_SERVING)

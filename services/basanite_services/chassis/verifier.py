@@ -55,6 +55,9 @@ class Context:
     """Effective limits: the item's, completed by the verifier's defaults, checked against the ceiling."""
     environment: Environment
     lend: Callable[[Environment], AbstractAsyncContextManager[Sandbox]]
+    seed: Callable[[bytes], bytes]
+    """From the trusted part of the task to 32 bytes that are the same for all its candidates and on all replicas, and
+    that nobody outside can know. They must not get into a verdict. For verifiers that are `seeded`."""
 
     def sandbox(self) -> AbstractAsyncContextManager[Sandbox]:
         """Wait for a sandbox with the item's environment. May be called any number of times, one after
@@ -69,6 +72,8 @@ class Verifier(ABC, Generic[TaskT]):
     """The name of the task's field in Item.task."""
     forms: ClassVar[tuple[str, ...]]
     languages: ClassVar[tuple[str, ...]] = ()
+    seeded: ClassVar[bool] = False
+    """Whether verdicts depend on Context.seed, and so on the server's secret."""
     default_limits: ClassVar[Limits]
     max_limits: ClassVar[Limits]
 

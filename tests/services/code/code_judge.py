@@ -57,7 +57,7 @@ class Judge:
         return self.run(both())
 
     async def _judge(self, task: tasks_pb2.CodeTask, limits: dict[str, Any]) -> result_pb2.Verdict:
-        context = Context(dataclasses.replace(LIMITS, **limits), Environment(), self._pool.sandbox)
+        context = Context(dataclasses.replace(LIMITS, **limits), Environment(), self._pool.sandbox, bytes)
         verdict = await self._verifier.verify(task, context)
         # Over the wire and through the chassis' own check: what breaks there is a Failure as well.
         verdict = result_pb2.Verdict.FromString(verdict.SerializeToString())
@@ -74,7 +74,7 @@ def refuse(task: tasks_pb2.CodeTask) -> Coroutine[Any, Any, result_pb2.Verdict]:
         raise AssertionError("the item reached a sandbox")
         yield
 
-    return CodeVerifier().verify(task, Context(LIMITS, Environment(), lend))
+    return CodeVerifier().verify(task, Context(LIMITS, Environment(), lend, bytes))
 
 
 def stdio(source: str, *cases: tuple[str | bytes, str | bytes] | tasks_pb2.StdioCase, **form: Any) -> Any:
