@@ -61,7 +61,6 @@ _NAME_RULE: Final = (
     f"must be a relative path of 1 to {_MAX_NAME_BYTES} bytes, without control characters and without empty"
     ' parts, "." and ".."'
 )
-_PLAN: Final = StimulusPlan()
 _FORMAL: Final = FormalCheck()
 _EDGE_NAMES: Final = {0: "positive"} | {number: name for name, number in CLOCK_EDGES.items()}
 
@@ -76,6 +75,8 @@ def put_verilog(task: VerilogTask, proto: tasks_pb2.VerilogTask) -> None:
     directories = texts(task.include_directories, "verilog.include_directories", "folders")
     proto.include_directories.extend(directories)
     proto.defines.update(_macros(task.defines, "verilog.defines"))
+    if task.data:
+        proto.data.extend(_trusted(task.data, "", "verilog.data"))
     if isinstance(task, VerilogEquivalenceTask):
         _put_equivalence(task, proto.equivalence)
     elif isinstance(task, VerilogTestbenchTask):
@@ -196,7 +197,8 @@ def _put_clocking(clocking: Clocking, proto: tasks_pb2.Clocking, field: str) -> 
 def _put_stimuli(plan: StimulusPlan, proto: tasks_pb2.StimulusPlan, field: str) -> None:
     if not isinstance(plan, StimulusPlan):
         raise ItemFormatError(field, "must be a StimulusPlan")
-    proto.cycles = integer(plan.cycles, f"{field}.cycles", 1, _MAX_CYCLES)
+    if plan.cycles is not None:
+        proto.cycles = integer(plan.cycles, f"{field}.cycles", 1, _MAX_CYCLES)
     for index, vector in enumerate(sequence(plan.directed, f"{field}.directed", "StimulusVectors")):
         path = f"{field}.directed[{index}]"
         if not isinstance(vector, StimulusVector):
@@ -264,6 +266,7 @@ def verilog_from_proto(proto: tasks_pb2.VerilogTask) -> VerilogTask:
         "top": proto.top,
         "include_directories": tuple(proto.include_directories),
         "defines": ordered(proto.defines),
+        "data": {file.name: file.content for file in proto.data},
     }
     if form == "equivalence":
         return _equivalence_from_proto(shared, proto.equivalence)
@@ -301,7 +304,7 @@ def _equivalence_from_proto(
         parameters=ordered(proto.parameters),
         clocking=_clocking_from_proto(proto.clocking) if proto.HasField("clocking") else None,
         stimuli=StimulusPlan(
-            proto.stimuli.cycles or _PLAN.cycles,
+            proto.stimuli.cycles or None,
             tuple(StimulusVector(ordered(each.inputs), each.cycles or 1) for each in proto.stimuli.directed),
         ),
         formal=FormalCheck(

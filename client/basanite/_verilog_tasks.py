@@ -61,8 +61,9 @@ class StimulusPlan:
     Those are the same for every candidate of a task, and unknown to candidates.
     """
 
-    cycles: int = 1_000
-    """Cycles, or vectors for a combinational design: 1 to 100,000."""
+    cycles: int | None = None
+    """Cycles, or vectors for a combinational design: 1 to 100,000. None is 1,000, or 3,000 for a clocked design with at
+    most two bits of inputs besides clocks and resets."""
     directed: Sequence[StimulusVector] = ()
     """Driven first, in order, after a reset."""
 
@@ -105,6 +106,8 @@ class VerilogEquivalenceTask:
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)
     """Texts of macros that are defined before the candidate's first file."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Trusted: what comes with the task, to be included, or read with $readmemh by its name; text by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class VerilogTestbenchTask:
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)
     """Texts of macros that are defined before the candidate's first file."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Trusted: what comes with the task, to be included, or read with $readmemh by its name; text by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,8 @@ class CocotbTask:
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)
     """Texts of macros that are defined before the candidate's first file."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Trusted: what comes with the task, to be included, or read with $readmemh by its name; text by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +201,8 @@ class VerilogCompileTask:
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)
     """Texts of macros that are defined before the candidate's first file."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Trusted: what comes with the task, to be included, or read with $readmemh by its name; text by name."""
 
 
 VerilogTask: TypeAlias = VerilogEquivalenceTask | VerilogTestbenchTask | CocotbTask | VerilogCompileTask

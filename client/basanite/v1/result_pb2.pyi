@@ -121,8 +121,9 @@ class Result(google.protobuf.message.Message):
     usage is then that of the one run.
     """
     digest: builtins.str
-    """SHA-256 in hex over server version, kind, task, effective limits, environment digest, toolchain and
-    isolation profile: equal digests mean equal verdicts. Empty for an item that could not be read.
+    """SHA-256 in hex over server version, kind, task, effective limits, environment digest, toolchain, isolation
+    profile and, for kinds with secret stimuli, the seed's fingerprint: equal digests mean equal verdicts. Empty for
+    an item that could not be read.
     """
     environment_digest: builtins.str
     """SHA-256 in hex of the environment that Item.environment resolved to."""

@@ -514,7 +514,9 @@ class VerilogTask(google.protobuf.message.Message):
     """Kind "verilog": judges an untrusted hardware design, in the Verilog that Icarus Verilog takes with -g2012.
 
     A design that does not compile is REJECTED, one that uses what the guard refuses FORBIDDEN, each with line and
-    column. The trusted part of a task is tried first: if it does not work, the item is a TASK_FAULT.
+    column where they are known. Files whose names end in .vh or .svh are included, not compiled. The limits hold for
+    each stage: compiling, simulating. The trusted part of a task is tried first: if it does not work, the item is a
+    TASK_FAULT.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -539,6 +541,7 @@ class VerilogTask(google.protobuf.message.Message):
     TOP_FIELD_NUMBER: builtins.int
     INCLUDE_DIRECTORIES_FIELD_NUMBER: builtins.int
     DEFINES_FIELD_NUMBER: builtins.int
+    DATA_FIELD_NUMBER: builtins.int
     EQUIVALENCE_FIELD_NUMBER: builtins.int
     TESTBENCH_FIELD_NUMBER: builtins.int
     COCOTB_FIELD_NUMBER: builtins.int
@@ -560,6 +563,12 @@ class VerilogTask(google.protobuf.message.Message):
         """Macros that are defined before the first file, with their text."""
 
     @property
+    def data(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted: what comes with the task, to be included, or read with $readmemh or $readmemb by its name. Not compiled.
+        At most 100 files, 4 MiB together.
+        """
+
+    @property
     def equivalence(self) -> global___EquivalenceForm: ...
     @property
     def testbench(self) -> global___TestbenchForm: ...
@@ -574,13 +583,14 @@ class VerilogTask(google.protobuf.message.Message):
         top: builtins.str = ...,
         include_directories: collections.abc.Iterable[builtins.str] | None = ...,
         defines: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        data: collections.abc.Iterable[global___SourceFile] | None = ...,
         equivalence: global___EquivalenceForm | None = ...,
         testbench: global___TestbenchForm | None = ...,
         cocotb: global___CocotbForm | None = ...,
         compile: global___CompileForm | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cocotb", b"cocotb", "compile", b"compile", "equivalence", b"equivalence", "form", b"form", "testbench", b"testbench"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cocotb", b"cocotb", "compile", b"compile", "defines", b"defines", "equivalence", b"equivalence", "files", b"files", "form", b"form", "include_directories", b"include_directories", "testbench", b"testbench", "top", b"top"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cocotb", b"cocotb", "compile", b"compile", "data", b"data", "defines", b"defines", "equivalence", b"equivalence", "files", b"files", "form", b"form", "include_directories", b"include_directories", "testbench", b"testbench", "top", b"top"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["equivalence", "testbench", "cocotb", "compile"] | None: ...
 
 global___VerilogTask = VerilogTask
@@ -608,7 +618,9 @@ global___SourceFile = SourceFile
 class EquivalenceForm(google.protobuf.message.Message):
     """Is the design equal to a golden reference, cycle by cycle? The two never meet: the candidate is simulated alone,
     under a harness of ours, and what it put out is compared outside with what the golden put out for the same stimuli.
-    Assurance SEPARATED. One case an output port, of weight 1.
+    Bits that are unknown (x) in the golden, or never driven (z), are not compared; a bit that the golden knows is neither
+    x nor z in a right candidate. Assurance SEPARATED. One case an output port, of weight 1. A golden of which nothing can
+    be compared is a TASK_FAULT; outputs that a constant would pass are named by a warning. inout ports are not supported.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -639,7 +651,7 @@ class EquivalenceForm(google.protobuf.message.Message):
     """Name of its module; empty is VerilogTask.top. Its ports are the candidate's, by name, direction and width."""
     @property
     def golden(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
-        """Trusted. Files as in VerilogTask, at most 4 MiB together."""
+        """Trusted. Files as in VerilogTask."""
 
     @property
     def parameters(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
@@ -769,10 +781,13 @@ class StimulusPlan(google.protobuf.message.Message):
     CYCLES_FIELD_NUMBER: builtins.int
     DIRECTED_FIELD_NUMBER: builtins.int
     cycles: builtins.int
-    """Cycles, or vectors for a combinational design: 1 to 100,000; 0 (unset) is 1,000."""
+    """Cycles, each a vector of inputs and the edge that takes it in, or vectors of a combinational design: 1 to 100,000;
+    0 (unset) is 1,000, or 3,000 for a clocked design with at most two bits of inputs besides clocks and resets, which
+    sees little a cycle. A reset of a few cycles comes before them.
+    """
     @property
     def directed(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___StimulusVector]:
-        """Driven first, in order, after a reset."""
+        """Driven first, in order, after a reset; together at most `cycles`. Clocks are not driven by them."""
 
     def __init__(
         self,

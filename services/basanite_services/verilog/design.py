@@ -90,6 +90,14 @@ class Design:
     """None for a combinational design, or one of latches only."""
     resets: tuple[Reset, ...]
 
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        return tuple(port for port in self.ports if port.direction == "input")
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        return tuple(port for port in self.ports if port.direction == "output")
+
 
 def describe(sources: Sources, top: str, parameters: Mapping[str, str] | None = None) -> Design:
     """The design that trusted files make with these parameters (values as in Verilog) of their module `top`.

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+from verilog_judge import Judge
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def iverilog() -> None:
     if shutil.which("iverilog") is None or shutil.which("vvp") is None:
         if "verilog" in os.environ.get("BASANITE_REQUIRE", "").split(","):
             pytest.fail("iverilog and vvp are not installed")
         pytest.skip("iverilog and vvp are not installed")
+
+
+@pytest.fixture(scope="module")
+def judge(iverilog: None) -> Iterator[Judge]:
+    """One a module: a pool belongs to one event loop."""
+    made = Judge()
+    yield made
+    made.close()

@@ -1,0 +1,216 @@
+"""Form `equivalence`: the candidate is simulated alone; what it puts out is compared with what the golden put out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from basanite.v1 import result_pb2, tasks_pb2
+from basanite.v1.result_pb2 import CaseResult, Diagnostic, Verdict
+from basanite_sandboxes.icarus import Icarus
+from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
+from basanite_services.verilog import check
+from basanite_services.verilog.compare import Compared, Expectation
+from basanite_services.verilog.constants import constants_of
+from basanite_services.verilog.design import DesignError, describe, port_faults, ports_of
+from basanite_services.verilog.golden import Golden, GoldenStore
+from basanite_services.verilog.guard import Level, guard
+from basanite_services.verilog.messages import diagnostics
+from basanite_services.verilog.mismatch import mismatch_of
+from basanite_services.verilog.names import Surroundings
+from basanite_services.verilog.outcome import error, failed_as_a_whole, verdict_of, warning
+from basanite_services.verilog.preprocess import Sources, preprocess
+from basanite_services.verilog.simulation import Simulated, simulate
+from basanite_services.verilog.sources import BadFiles, make_sources
+from basanite_services.verilog.stimuli import Plan, make_stimuli, usual_cycles
+from basanite_services.verilog.waves import MalformedWaves, Waves, read_waves, waves_bytes
+from basanite_services.verilog.write import write
+
+_FORM = "verilog.equivalence"
+_MAX_STIMULI_BITS = 1 << 29
+"""Of all inputs in all cycles."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The trusted part."""
+
+    golden: Sources
+    golden_top: str
+    data: Mapping[str, str]
+    parameters: Mapping[str, str]
+    plan: Plan
+    form: tasks_pb2.EquivalenceForm
+
+
+async def judge_equivalence(
+    task: tasks_pb2.VerilogTask, context: Context, icarus: Icarus, store: GoldenStore
+) -> Verdict:
+    """Raises InvalidItem, TaskFault (the golden does not work, or nothing of it can be compared), Overloaded."""
+    trusted = _trusted(task)
+    seed = context.seed(trusted)
+    checked = _check(task)
+    golden = await store.get(seed, lambda: _make_golden(checked, seed, context, icarus))
+    outputs = len(golden.design.outputs)
+
+    try:
+        sources = make_sources(task.files, task.include_directories, task.defines, checked.data)
+    except BadFiles as bad:
+        return failed_as_a_whole(result_pb2.OUTCOME_REJECTED, str(bad), outputs, [error(str(bad))])
+    connections = {port.name for port in golden.design.ports} | checked.parameters.keys()
+    around = Surroundings(connections=frozenset(connections))
+    guarded = await asyncio.to_thread(guard, sources, task.top, Level.ALONE, around, data=checked.data)
+    if guarded.broken is not None:
+        message, place = guarded.broken.message, guarded.broken.place
+        return failed_as_a_whole(result_pb2.OUTCOME_REJECTED, message, outputs, [error(message, place)])
+    if guarded.refusals:
+        refused = [error(refusal.message, refusal.place) for refusal in guarded.refusals]
+        return failed_as_a_whole(result_pb2.OUTCOME_FORBIDDEN, refused[0].message, outputs, refused)
+
+    async with context.lend(icarus.environment) as sandbox:
+        simulated = await simulate(
+            sandbox,
+            icarus,
+            guarded.text,
+            task.top,
+            golden.design,
+            checked.parameters,
+            golden.stimuli,
+            checked.data,
+            context.limits,
+        )
+    said = [replace(message, text=guarded.original(message.text)) for message in simulated.messages]
+    names = {file.name for file in task.files}
+    found = diagnostics(said, names, compiled=simulated.compiled)
+    verdict = await _judge(golden, simulated, found)
+    if verdict.outcome in (result_pb2.OUTCOME_FAILED, result_pb2.OUTCOME_REJECTED):
+        # The simulator says little about ports that are not as they should be: a mismatch may come from there.
+        ports = await asyncio.to_thread(ports_of, sources, task.top, checked.parameters)
+        told = port_faults(golden.design.ports, ports) if ports is not None else []
+        faults = told or simulated.port_faults
+        if faults:
+            wrong = [*(error(fault) for fault in faults), *found]
+            return failed_as_a_whole(result_pb2.OUTCOME_REJECTED, faults[0], outputs, wrong, simulated.usage)
+    return verdict
+
+
+def _trusted(task: tasks_pb2.VerilogTask) -> bytes:
+    """All of a task but its candidate."""
+    rest = tasks_pb2.VerilogTask()
+    rest.CopyFrom(task)
+    del rest.files[:]
+    return rest.SerializeToString(deterministic=True)
+
+
+def _check(task: tasks_pb2.VerilogTask) -> _Task:
+    form = task.equivalence
+    check.check_folders("verilog.include_directories", task.include_directories)
+    check.check_defines("verilog.defines", task.defines)
+    check.check_name("verilog.top", task.top)
+    if form.golden_top:
+        check.check_name(f"{_FORM}.golden_top", form.golden_top)
+    if form.HasField("formal"):
+        raise InvalidItem(f"{_FORM}.formal", "must be unset: this server does not look for proofs")
+    data = check.read_data("verilog.data", task.data)
+    try:
+        golden = make_sources(form.golden, task.include_directories, task.defines, data)
+    except BadFiles as bad:
+        raise InvalidItem(f"{_FORM}.golden", f"must be files of Verilog: {bad}") from None
+    parameters = check.check_parameters(f"{_FORM}.parameters", form.parameters)
+    plan = check.read_plan(f"{_FORM}.stimuli", form.stimuli)
+    return _Task(golden, form.golden_top or task.top, data, parameters, plan, form)
+
+
+async def _make_golden(task: _Task, seed: bytes, context: Context, icarus: Icarus) -> Golden:
+    try:
+        design = await asyncio.to_thread(describe, task.golden, task.golden_top, task.parameters)
+        tokens = await asyncio.to_thread(preprocess, task.golden)
+    except DesignError as bad:
+        raise TaskFault(f"{_FORM}.golden", f"the golden reference cannot be judged by: {bad}") from None
+    if task.form.HasField("clocking"):
+        clocks, resets = check.read_clocking(f"{_FORM}.clocking", task.form.clocking, design.ports)
+        design = replace(design, clocks=clocks, resets=resets)
+    if not design.outputs:
+        raise TaskFault(
+            f"{_FORM}.golden", f"module {task.golden_top} has no outputs: nothing can be compared"
+        )
+    plan = replace(task.plan, cycles=task.plan.cycles or usual_cycles(design))
+    input_bits = sum(port.width for port in design.inputs)
+    if input_bits * plan.cycles > _MAX_STIMULI_BITS:
+        most = _MAX_STIMULI_BITS // input_bits
+        raise InvalidItem(
+            f"{_FORM}.stimuli.cycles", f"must be at most {most} for {input_bits} bits of inputs"
+        )
+    try:
+        stimuli = await asyncio.to_thread(make_stimuli, design, plan, seed, constants_of(tokens))
+    except ValueError as bad:
+        raise InvalidItem(f"{_FORM}.stimuli", str(bad)) from None
+    steps = len(stimuli.rows)
+    if (needed := waves_bytes(design.outputs, steps)) > context.limits.output_bytes:
+        raise InvalidItem(
+            "limits.output_bytes", f"must be at least {needed} for what the outputs are in all cycles"
+        )
+    async with context.lend(icarus.environment) as sandbox:
+        simulated = await simulate(
+            sandbox,
+            icarus,
+            write(tokens),
+            design.name,
+            design,
+            task.parameters,
+            stimuli,
+            task.data,
+            context.limits,
+        )
+    if simulated.outcome != result_pb2.OUTCOME_COMPLETED:
+        errors = [f"{one.file}:{one.line}: {one.text}" for one in simulated.messages if one.kind != "warning"]
+        raise TaskFault(f"{_FORM}.golden", "; ".join([f"the golden reference: {simulated.why}", *errors[:3]]))
+    try:
+        waves = await asyncio.to_thread(read_waves, simulated.waves, design.outputs, steps)
+    except MalformedWaves as bad:
+        raise TaskFault(f"{_FORM}.golden", f"the golden reference: {bad}") from None
+    expectation = Expectation(waves)
+    if expectation.compares_nothing:
+        raise TaskFault(
+            f"{_FORM}.golden",
+            "all outputs of the golden reference are unknown (x) all the time, so every candidate would pass: "
+            "give clocking or directed vectors that bring it into a known state",
+        )
+    return Golden(design, stimuli, expectation)
+
+
+async def _judge(golden: Golden, simulated: Simulated, said: list[Diagnostic]) -> Verdict:
+    outputs = golden.design.outputs
+    if simulated.outcome != result_pb2.OUTCOME_COMPLETED:
+        errors = [one.message for one in said if one.severity == Diagnostic.SEVERITY_ERROR]
+        rejected = simulated.outcome == result_pb2.OUTCOME_REJECTED
+        why = [*errors, *simulated.port_faults, simulated.why][0] if rejected else simulated.why
+        return failed_as_a_whole(simulated.outcome, why, len(outputs), said, simulated.usage)
+    try:
+        waves = read_waves(simulated.waves, outputs, len(golden.stimuli.rows))
+    except MalformedWaves as bad:
+        return failed_as_a_whole(result_pb2.OUTCOME_FAILED, str(bad), len(outputs), said, simulated.usage)
+    cases = await asyncio.to_thread(_cases, golden, waves)
+    cases[0].usage.CopyFrom(simulated.usage)
+    vacuous = [warning(f"output {port.name} {why}") for port, why in golden.expectation.vacuous()]
+    return verdict_of(cases, [*said, *vacuous])
+
+
+def _cases(golden: Golden, waves: Waves) -> list[CaseResult]:
+    return [
+        _case(golden, golden.expectation, compared, waves) for compared in golden.expectation.compare(waves)
+    ]
+
+
+def _case(golden: Golden, expectation: Expectation, compared: Compared, waves: Waves) -> CaseResult:
+    if not compared.mismatched:
+        return CaseResult(outcome=result_pb2.OUTCOME_PASSED, weight=1)
+    mismatch = mismatch_of(compared, golden.design, expectation, waves, golden.stimuli)
+    message = (
+        f"output {mismatch.port}: {mismatch.mismatched_samples} of {mismatch.compared_samples} samples differ, first "
+        f"in cycle {mismatch.first_cycle}: expected {mismatch.expected}, got {mismatch.got}"
+    )
+    if mismatch.hints:
+        message += f" ({'; '.join(mismatch.hints)})"
+    return CaseResult(outcome=result_pb2.OUTCOME_FAILED, weight=1, message=message, mismatch=mismatch)

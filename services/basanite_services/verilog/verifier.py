@@ -1,0 +1,53 @@
+"""The `verilog` verifier: which form a task has, and who judges it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import ClassVar
+
+from basanite.v1 import result_pb2, tasks_pb2
+from basanite_sandboxes.icarus import find_icarus
+from basanite_sandboxes.spec import Limits, SandboxPool, SandboxUnavailable
+from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
+from basanite_services.verilog.equivalence import judge_equivalence
+from basanite_services.verilog.golden import GoldenStore
+
+_GOLDEN_BYTES = 256 << 20
+
+
+class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
+    kind: ClassVar[str] = "verilog"
+    forms: ClassVar[tuple[str, ...]] = ("equivalence",)
+    languages: ClassVar[tuple[str, ...]] = ("verilog",)
+    seeded: ClassVar[bool] = True
+    default_limits: ClassVar[Limits] = Limits()
+    max_limits: ClassVar[Limits] = Limits(
+        cpu_seconds=300,
+        wall_seconds=1800,
+        memory_bytes=16 << 30,
+        processes=1024,
+        file_bytes=1 << 30,
+        disk_bytes=4 << 30,
+        open_files=4096,
+        output_bytes=256 << 20,
+    )
+
+    def __init__(self) -> None:
+        self._goldens = GoldenStore(_GOLDEN_BYTES)
+
+    def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
+        try:
+            icarus = find_icarus()
+        except SandboxUnavailable as error:
+            raise ToolchainError(str(error)) from None
+        return (("iverilog", icarus.version), ("pyslang", importlib.metadata.version("pyslang")))
+
+    async def verify(self, task: tasks_pb2.VerilogTask, context: Context) -> result_pb2.Verdict:
+        form = task.WhichOneof("form")
+        if form == "equivalence":
+            return await judge_equivalence(task, context, find_icarus(), self._goldens)
+        if form is None:
+            raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")
+        raise InvalidItem(
+            f"verilog.{form}", f"must be a form that this server judges: {', '.join(self.forms)}"
+        )
