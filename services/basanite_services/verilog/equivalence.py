@@ -17,7 +17,7 @@ from basanite_services.verilog.design import DesignError, describe, port_faults,
 from basanite_services.verilog.golden import Golden, GoldenStore
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.messages import diagnostics
-from basanite_services.verilog.mismatch import mismatch_of
+from basanite_services.verilog.mismatch import MAX_WINDOWS, mismatch_of
 from basanite_services.verilog.names import Surroundings
 from basanite_services.verilog.outcome import error, failed_as_a_whole, verdict_of, warning
 from basanite_services.verilog.preprocess import Sources, preprocess
@@ -30,6 +30,8 @@ from basanite_services.verilog.write import write
 _FORM = "verilog.equivalence"
 _MAX_STIMULI_BITS = 1 << 29
 """Of all inputs in all cycles."""
+_MAX_NUMBER = 80
+"""Characters of a value in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -198,19 +200,24 @@ async def _judge(golden: Golden, simulated: Simulated, said: list[Diagnostic]) -
 
 
 def _cases(golden: Golden, waves: Waves) -> list[CaseResult]:
-    return [
-        _case(golden, golden.expectation, compared, waves) for compared in golden.expectation.compare(waves)
-    ]
+    cases: list[CaseResult] = []
+    wrong = 0
+    for compared in golden.expectation.compare(waves):
+        wrong += bool(compared.mismatched)
+        cases.append(_case(golden, compared, waves, window=wrong <= MAX_WINDOWS))
+    return cases
 
 
-def _case(golden: Golden, expectation: Expectation, compared: Compared, waves: Waves) -> CaseResult:
+def _case(golden: Golden, compared: Compared, waves: Waves, *, window: bool) -> CaseResult:
     if not compared.mismatched:
         return CaseResult(outcome=result_pb2.OUTCOME_PASSED, weight=1)
-    mismatch = mismatch_of(compared, golden.design, expectation, waves, golden.stimuli)
+    mismatch = mismatch_of(compared, golden.design, golden.expectation, waves, golden.stimuli, window=window)
     message = (
         f"output {mismatch.port}: {mismatch.mismatched_samples} of {mismatch.compared_samples} samples differ, first "
-        f"in cycle {mismatch.first_cycle}: expected {mismatch.expected}, got {mismatch.got}"
+        f"in cycle {mismatch.first_cycle}"
     )
+    if 0 < len(mismatch.got) <= _MAX_NUMBER:
+        message += f": expected {mismatch.expected}, got {mismatch.got}"
     if mismatch.hints:
         message += f" ({'; '.join(mismatch.hints)})"
     return CaseResult(outcome=result_pb2.OUTCOME_FAILED, weight=1, message=message, mismatch=mismatch)

@@ -10,17 +10,27 @@ from basanite_services.verilog.numbers import verilog_number, written
 from basanite_services.verilog.stimuli import Stimuli
 from basanite_services.verilog.waves import Waves
 
+MAX_WINDOWS = 16
+"""Outputs of a design for which the cycles before are shown: a verdict must stay small enough to be sent."""
 _WINDOW = 4
 """Cycles shown."""
-_SHOWN_INPUTS = 64
-_SHOWN_BITS = 512
+_SHOWN_INPUTS = 32
+_SHOWN_INPUT_BITS = 256
 """An input that is wider is left out of the window."""
+_SHOWN_OUTPUT_BITS = 4096
+"""The values of an output that is wider are left out."""
 
 
 def mismatch_of(
-    difference: Compared, design: Design, expectation: Expectation, candidate: Waves, stimuli: Stimuli
+    difference: Compared,
+    design: Design,
+    expectation: Expectation,
+    candidate: Waves,
+    stimuli: Stimuli,
+    *,
+    window: bool = True,
 ) -> WaveMismatch:
-    """For an output with at least one sample that differs."""
+    """For an output with at least one sample that differs. `window`: with the cycles before."""
     name = difference.port.name
     first = difference.mismatched[0]
     golden = expectation.golden.columns[name]
@@ -30,14 +40,15 @@ def mismatch_of(
         mismatched_samples=len(difference.mismatched),
         compared_samples=difference.compared,
         first_cycle=stimuli.cycles[first],
-        expected=verilog_number(golden[first]),
-        got=verilog_number(got[first]),
         hints=hints_of(difference, design, expectation, candidate, stimuli),
     )
-    for step in _window(stimuli, first):
+    if difference.port.width > _SHOWN_OUTPUT_BITS:
+        return message
+    message.expected, message.got = verilog_number(golden[first]), verilog_number(got[first])
+    for step in _window(stimuli, first) if window else ():
         cycle = WaveCycle(cycle=stimuli.cycles[step])
         inputs = stimuli.values(step)
-        for port in [port for port in design.inputs if port.width <= _SHOWN_BITS][:_SHOWN_INPUTS]:
+        for port in [port for port in design.inputs if port.width <= _SHOWN_INPUT_BITS][:_SHOWN_INPUTS]:
             cycle.values[port.name] = written(inputs[port.name], port.width)
         cycle.values[name] = verilog_number(got[step])
         message.window.append(cycle)

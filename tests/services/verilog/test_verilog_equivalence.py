@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -510,3 +511,73 @@ def test_two_files_of_one_name_are_the_candidates(judge: Judge) -> None:
 
 def test_ten_megabytes_are_the_candidates(judge: Judge) -> None:
     assert outcome(judge(equivalence("// x\n" * 2_000_000, ADDER))) == "REJECTED"
+
+
+def test_a_verdict_on_a_thousand_wrong_outputs_can_be_sent(judge: Judge) -> None:
+    def design(expression: str) -> str:
+        ports = ", ".join(f"output [99:0] y{number}" for number in range(1000))
+        body = " ".join(f"assign y{number} = {expression};" for number in range(1000))
+        return f"module TopModule(input [99:0] a, input [255:0] b, {ports}); {body} endmodule"
+
+    verdict = judge(equivalence(design("a + b[7:0]"), design("a"), cycles=40))
+    assert outcome(verdict) == "FAILED"
+    assert len(verdict.SerializeToString()) < 1 << 20
+    assert [len(case.mismatch.window) > 0 for case in verdict.cases].count(True) == 16
+
+
+def test_whatever_a_candidate_writes_gets_a_verdict(judge: Judge) -> None:
+    """Texts that were right once, broken at random: nothing but a Verdict may come of them."""
+    draw = random.Random(7)
+    pieces = [
+        "",
+        " ",
+        "\n",
+        ";",
+        "end",
+        "begin",
+        "(",
+        ")",
+        "`",
+        '"',
+        "\\",
+        "$",
+        "#",
+        "[",
+        "'",
+        "module",
+        "endmodule",
+    ]
+    pieces += [
+        "input",
+        "output",
+        "inout",
+        "\u00e9",
+        "\x7f",
+        "\0",
+        "`line 3",
+        "`include",
+        "`define x",
+        "//",
+        "/*",
+        "= 1;",
+    ]
+    pieces += [
+        "generate",
+        "for (;;)",
+        "1'bx",
+        "9999999999",
+        "\\a+b ",
+        "interface i;",
+        "package p;",
+        "import p::*;",
+        "x.y",
+    ]
+    texts = []
+    for _ in range(150):
+        text = draw.choice([COUNTER, ASYNC, ADDER])
+        for _ in range(draw.randint(1, 4)):
+            at = draw.randrange(len(text))
+            text = text[:at] + draw.choice(pieces) + text[at + draw.choice([0, 0, 1, 5, 20]) :]
+        texts.append(text)
+    for verdict in judge.all(equivalence(text, COUNTER, cycles=20) for text in texts):
+        assert outcome(verdict) in ("PASSED", "FAILED", "REJECTED", "FORBIDDEN"), explain(verdict)
