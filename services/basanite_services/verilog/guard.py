@@ -27,7 +27,7 @@ from basanite_services.verilog.names import ALONE, Surroundings, declared_module
 from basanite_services.verilog.nesting import MAX_NESTING, check_nesting
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.silence import silence
-from basanite_services.verilog.tokens import BrokenSource, Kind, Place, Token
+from basanite_services.verilog.tokens import BrokenSource, Kind, Place, Token, clipped
 from basanite_services.verilog.write import write
 
 
@@ -164,7 +164,7 @@ class _Rules:
         for position, token in enumerate(self._tokens):
             message = self._refused(position, token)
             if message:
-                found.append(Refusal(message, token.place))
+                found.append(Refusal(clipped(message), token.place))
                 if len(found) == MAX_REFUSALS:
                     break
         return found
@@ -283,13 +283,15 @@ def _new_names(tokens: Sequence[Token], top: str, level: Level, around: Surround
     # A keyword that was escaped is a name, and stays escaped.
     taken = used | around.names | KEYWORDS
     new: dict[str, str] = {}
+    tried: dict[str, int] = {}
+    """How many names of each beginning: many names may differ in odd characters alone."""
     for name in sorted((clashing | odd) - keep):
         base = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        fresh = f"{base if base[0].isalpha() else '_' + base}{_MARK}"
-        number = 0
-        while fresh in taken:
+        begin = f"{base if base[0].isalpha() else '_' + base}{_MARK}"
+        number = tried.get(begin, 0)
+        while (fresh := f"{begin}{number or ''}") in taken:
             number += 1
-            fresh = f"{base if base[0].isalpha() else '_' + base}{_MARK}{number}"
+        tried[begin] = number + 1
         taken.add(fresh)
         new[name] = fresh
     return new

@@ -32,6 +32,8 @@ MAX_SOURCE_BYTES = 1 << 20
 MAX_TOKENS = 200_000
 MAX_EXPANSION = 1 << 20
 """Characters that macros expand to, counted at each level; each use counts for 32 more."""
+_FORMAL_COST = 8
+"""What each formal argument counts for in each use of its macro, which looks at all of them."""
 MAX_DEPTH = 64
 """Of macros within macros, files within files, and conditions within conditions."""
 
@@ -135,10 +137,11 @@ class _Preprocessor:
         for name, text in self._sources.files.items():
             self._file(name, text, 0)
             # As if each file stood alone, but for its macros.
+            end = Place(name, text.count("\n") + 1, 1)
             while self._keywords:
-                self._directive("`end_keywords", Place(name, text.count("\n") + 1, 1))
+                self._directive("`end_keywords", end)
                 self._keywords -= 1
-            self._directive("`default_nettype wire", Place(name, text.count("\n") + 1, 1))
+            self._directive("`default_nettype wire", end)
         return _with_digits(self._tokens)
 
     def _file(self, name: str, text: str, depth: int) -> None:
@@ -353,6 +356,7 @@ class _Preprocessor:
             if not text.startswith("(", start):
                 raise BrokenSource(f"the macro `{name[:100]} needs arguments", place)
             actuals, end = _arguments(text, start, place)
+            self._count(_FORMAL_COST * len(macro.formals), place)
             body = self._substitute(name, macro.formals, [part.strip() for part in actuals], body, place)
         else:
             self._count(len(body), place)

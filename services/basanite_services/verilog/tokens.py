@@ -43,12 +43,20 @@ class Token(NamedTuple):
     """Nothing stands between it and the token before it."""
 
 
+_MAX_MESSAGE = 250
+
+
+def clipped(message: str) -> str:
+    """A message that may hold words of a candidate, which can be as long as its whole text."""
+    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 3]}..."
+
+
 class BrokenSource(Exception):
     """The text has no tokens: it cannot be compiled, whatever else it is."""
 
     def __init__(self, message: str, place: Place) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = clipped(message)
+        super().__init__(self.message)
         self.place = place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -281,3 +282,23 @@ def test_several_files_are_one_design(tmp_path: Path, iverilog: None) -> None:
     result = guard(Sources(files), TOP, Level.ALONE)
     tb = 'module tb; wire [3:0] q; TopModule t(q); initial #1 $display("q=%d", q); endmodule'
     assert simulate(tmp_path, [tb, result.text], "tb")[1] == "q= 5\n"
+
+
+# Time and size: hours and gigabytes, where they would not be bounded ---------------------------------------------
+
+
+def test_names_that_differ_in_odd_characters_alone() -> None:
+    odd = [f"\\{a}{b}{c} " for a, b, c in itertools.product("!#%&*+,-./:;<=>?@^|~()[]{}'`", repeat=3)]
+    result = inside(f"wire {', '.join(odd)};")
+    assert result.broken is None
+    assert len(set(result.renamed)) == len(result.renamed) == len(set(odd))
+
+
+@pytest.mark.parametrize(
+    "text", ["initial ${};", "wire w = 1{}g;", "`include {}", "`{}", "initial $readmemh({});"]
+)
+def test_no_message_is_as_long_as_the_text(text: str) -> None:
+    result = inside(text.format("1" * 500_000) if "1{}" in text else text.format("a" * 500_000))
+    refusals = [result.broken] if result.broken else result.refusals
+    assert refusals
+    assert all(len(refusal.message) < 300 for refusal in refusals)

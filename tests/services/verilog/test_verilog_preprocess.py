@@ -210,6 +210,11 @@ BOMBS = {
     "open_arguments": "`define A(x) x\n" + "`A((" * N,
     "many_arguments": "`define A(x) x\n`A(" + "1," * N + ")",
     "many_formals": "`define A(" + ",".join(f"a{i}" for i in range(N)) + ") x\n`A(1)",
+    "many_formals_with_defaults": "`define A("
+    + ",".join(f"a{i}=" for i in range(N // 2))
+    + ") x\n"
+    + "`A()" * N,
+    "many_keywords": '`begin_keywords "1364-2005"\n' * (N // 3),
     "long_name": "`define " + "a" * (5 * N) + " 1\n`" + "a" * (5 * N),
     "long_number": "8'h" + "f" * (5 * N),
     "backslashes": "\\" * (5 * N),
