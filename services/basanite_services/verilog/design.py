@@ -1,7 +1,7 @@
 """What a design looks like from outside: its ports, and which of them clock and reset it.
 
-pyslang does the reading. It overruns its stack on text that is nested deep enough, which no `except` catches: so
-nothing reaches it that has not passed `check_nesting`, and of a candidate no more than what its ports are made of.
+pyslang does the reading, in this process. It overruns its stack on text that is nested deep enough, which no `except`
+catches, and works out constants of any size: so only trusted text reaches it, and what has passed `check_nesting`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ from pyslang import ast
 from pyslang.ast import ArgumentDirection, EdgeKind
 from pyslang.syntax import SyntaxTree
 
-from basanite_services.verilog.keywords import words
-from basanite_services.verilog.names import header_end, plain
 from basanite_services.verilog.nesting import check_nesting
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.silence import silence
-from basanite_services.verilog.tokens import BrokenSource, Kind, Token
+from basanite_services.verilog.tokens import BrokenSource, Token
 from basanite_services.verilog.trace import Edge, Trace
 from basanite_services.verilog.write import write
 
 Direction = Literal["input", "output", "inout"]
 
 MAX_STATEMENT_TOKENS = 10_000
-"""Of a golden, from one semicolon to the next; of all that a candidate's ports are made of."""
+"""From one semicolon to the next."""
 MAX_ELSES = 5_000
 MAX_PORT_BITS = 1 << 16
 _MAX_STEPS = 100_000
@@ -122,46 +120,6 @@ def describe(sources: Sources, top: str, parameters: Mapping[str, str] | None = 
         raise DesignError(f"module {top}: inout ports are not supported: {', '.join(inouts)}")
     clocks, resets = _clocking(body, [port for port in ports if port.direction == "input"])
     return Design(top, ports, clocks, resets)
-
-
-def ports_of(
-    sources: Sources, top: str, parameters: Mapping[str, str] | None = None
-) -> tuple[Port, ...] | None:
-    """A candidate's ports, inouts among them; None where they cannot be told: its compiler will say why."""
-    try:
-        tokens = list(_header(preprocess(sources), top))
-        check_nesting(tokens)
-        if not tokens or len(tokens) > MAX_STATEMENT_TOKENS:
-            return None
-        return tuple(_ports(_elaborate(write(tokens), top, parameters or {}).body))
-    except (BrokenSource, DesignError):
-        return None
-
-
-def port_faults(golden: Sequence[Port], candidate: Sequence[Port]) -> list[str]:
-    """What is wrong with a candidate's ports, one sentence each, in the order of the golden's; empty if all fit."""
-    theirs = {port.name: port for port in candidate}
-    faults = []
-    for port in golden:
-        own = theirs.pop(port.name, None)
-        if own is None:
-            close = next((name for name in theirs if name.lower() == port.name.lower()), None)
-            hint = f" (there is {close}: case counts)" if close else ""
-            faults.append(f"{port.direction} {port.name} is missing{hint}")
-        elif own.direction != port.direction:
-            faults.append(f"{port.name} is an {own.direction}, and should be an {port.direction}")
-        elif own.width != port.width:
-            faults.append(
-                f"{port.direction} {port.name} has {_bits(own.width)}, and should have {_bits(port.width)}"
-            )
-    faults += [
-        f"{port.direction} {port.name} is not among the ports that were asked for" for port in theirs.values()
-    ]
-    return faults
-
-
-def _bits(width: int) -> str:
-    return "1 bit" if width == 1 else f"{width} bits"
 
 
 def _check_statements(tokens: Sequence[Token]) -> None:
@@ -276,56 +234,3 @@ def _clocking(
             low = tested.get(name, _LOW_NAME.search(name) is not None)
             found.append(Reset(name, low, asynchronous=False))
     return tuple(clocks), tuple(found)
-
-
-# What a candidate's ports are made of ----------------------------------------------------------------------------
-
-_KEPT = words("input output inout parameter localparam typedef import")
-_ENDS = {"function": "endfunction", "task": "endtask", "package": "endpackage", "interface": "endinterface"}
-
-
-def _header(tokens: Sequence[Token], top: str) -> Iterator[Token]:
-    """The module `top` with its ports, parameters, types and functions, and packages and types outside of modules."""
-    position, starts, depth = 0, True, 0
-    module: str | None = None
-    while position < len(tokens):
-        token = tokens[position]
-        text = token.text
-        end = position + 1
-        keep = token.kind is Kind.DIRECTIVE
-        if starts and text == "(" and tokens[min(end, len(tokens) - 1)].text == "*":
-            # An attribute, which may stand before anything.
-            position = _behind(tokens, position, ")")
-            continue
-        if text in ("module", "macromodule") and module is None:
-            name = tokens[position + 1 : position + 3]
-            module = next((plain(word) for word in name if word.text not in ("automatic", "static")), "")
-            end = header_end(tokens, position)
-            keep, depth = module == top, 0
-        elif text == "endmodule":
-            keep, module = module == top, None
-        elif text in _ENDS and starts and not (text == "interface" and module is not None):
-            end = _behind(tokens, position, _ENDS[text])
-            keep = text in ("function", "package") and (module is None or module == top)
-        elif text in _KEPT and starts and not depth and (module is None or module == top):
-            end = _behind(tokens, position, ";")
-            keep = True
-        else:
-            depth += (text in ("begin", "case", "casex", "casez", "generate")) - (
-                text in ("end", "endcase", "endgenerate")
-            )
-        if keep:
-            yield from tokens[position:end]
-        starts = tokens[end - 1].text in (";", "begin") or tokens[end - 1].text.startswith("end")
-        position = end
-
-
-def _behind(tokens: Sequence[Token], start: int, last: str) -> int:
-    """Behind the next `last` that no bracket encloses."""
-    depth = 0
-    for position in range(start, len(tokens)):
-        text = tokens[position].text
-        depth += (text in ("(", "[", "{")) - (text in (")", "]", "}"))
-        if text == last and depth <= 0:
-            return position + 1
-    return len(tokens)

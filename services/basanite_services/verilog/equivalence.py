@@ -13,13 +13,14 @@ from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.verilog import check
 from basanite_services.verilog.compare import Compared, Expectation
 from basanite_services.verilog.constants import constants_of
-from basanite_services.verilog.design import DesignError, describe, port_faults, ports_of
+from basanite_services.verilog.design import DesignError, describe
 from basanite_services.verilog.golden import Golden, GoldenStore
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.messages import diagnostics
 from basanite_services.verilog.mismatch import MAX_WINDOWS, mismatch_of
 from basanite_services.verilog.names import Surroundings
 from basanite_services.verilog.outcome import error, failed_as_a_whole, verdict_of, warning
+from basanite_services.verilog.ports import declared_ports, port_faults
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.simulation import Simulated, simulate
 from basanite_services.verilog.sources import BadFiles, make_sources
@@ -87,8 +88,8 @@ async def judge_equivalence(
     found = diagnostics(said, names, compiled=simulated.compiled)
     verdict = await _judge(golden, simulated, found)
     if verdict.outcome in (result_pb2.OUTCOME_FAILED, result_pb2.OUTCOME_REJECTED):
-        # The simulator says little about ports that are not as they should be: a mismatch may come from there.
-        ports = await asyncio.to_thread(ports_of, sources, task.top, checked.parameters)
+        # The compiler says little about ports that are not as they should be: a mismatch may come from there.
+        ports = await asyncio.to_thread(declared_ports, sources, task.top)
         told = port_faults(golden.design.ports, ports) if ports is not None else []
         faults = told or simulated.port_faults
         if faults:

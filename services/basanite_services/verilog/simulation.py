@@ -73,7 +73,7 @@ async def simulate(
     )
     usage = _usage(compiled)
     said = read_messages(compiled.stderr)
-    faults = tuple(_port_faults(said, harness))
+    faults = tuple(_port_faults(said, harness, design))
     messages = tuple(_without_names(message, harness, module) for message in said)
     if not (compiled.ended is Ended.EXITED and compiled.exit_status == 0 and compiled.answers):
         return Simulated(
@@ -127,16 +127,22 @@ def _without_names(message: Message, harness: Harness, module: str) -> Message:
     return dataclasses.replace(message, text=text.replace(harness.module, "harness"))
 
 
-def _port_faults(messages: list[Message], harness: Harness) -> Iterator[str]:
+def _port_faults(messages: list[Message], harness: Harness, design: Design) -> Iterator[str]:
+    directions = {port.name: port.direction for port in design.ports}
     for message in dict.fromkeys(messages):
         if message.file != harness.module:
             continue
         if missing := _NO_PORT.search(message.text):
             yield f"port {missing[1]} is missing"
         elif wide := _OTHER_WIDTH.search(message.text):
-            yield f"port {wide[1]} has {wide[2]} bits, and should have {wide[3]}"
+            direction = directions.get(wide[1], "port")
+            yield f"{direction} {wide[1]} has {_bits(wide[2])}, and should have {_bits(wide[3])}"
         elif driven := _DRIVEN_INPUT.search(message.text):
             yield f"input {driven[1]} is driven by the design itself"
+
+
+def _bits(width: str) -> str:
+    return "1 bit" if width == "1" else f"{width} bits"
 
 
 _NO_PORT = re.compile(r"port ``(.+?)'' is not a port")

@@ -12,9 +12,8 @@ from basanite_services.verilog.design import (
     Port,
     Reset,
     describe,
-    port_faults,
-    ports_of,
 )
+from basanite_services.verilog.ports import declared_ports
 from basanite_services.verilog.preprocess import Sources
 
 of_the_sample = pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem.id)
@@ -235,105 +234,11 @@ def test_other_inputs_are_no_resets(name: str) -> None:
 @of_the_sample
 def test_references_are_described(problem: Problem) -> None:
     design = describe(Sources({"ref.v": problem.reference}), GOLDEN)
-    assert ports_of(Sources({"ref.v": problem.reference}), GOLDEN) == design.ports
+    ports = {port.name: port.direction for port in design.ports}
+    assert declared_ports(Sources({"ref.v": problem.reference}), GOLDEN) == ports
     names = {port.name for port in design.ports}
     assert {clock.name for clock in design.clocks} == names & {"clk"}
     assert {reset.name for reset in design.resets} == names & {"reset", "areset", "aresetn"}
     for reset in design.resets:
         assert reset.asynchronous is reset.name.startswith("a")
         assert reset.active_low is reset.name.endswith("n")
-
-
-# A candidate's ports ------------------------------------------------------------------------------------------
-
-GOLDEN_PORTS = (
-    Port("clk", "input", 1, False),
-    Port("d", "input", 8, False),
-    Port("q", "output", 8, False),
-)
-
-
-@pytest.mark.parametrize(
-    ("header", "faults"),
-    [
-        ("input clk, input [7:0] d, output reg [7:0] q", []),
-        ("output signed [7:0] q, input logic [0:7] d, input clk", []),
-        ("input clk, input [7:0] d", ["output q is missing"]),
-        (
-            "input CLK, input [7:0] d, output [7:0] q",
-            [
-                "input clk is missing (there is CLK: case counts)",
-                "input CLK is not among the ports that were asked for",
-            ],
-        ),
-        (
-            "input clk, input [6:0] d, output q",
-            ["input d has 7 bits, and should have 8 bits", "output q has 1 bit, and should have 8 bits"],
-        ),
-        (
-            "input clk, output [7:0] d, inout [7:0] q",
-            ["d is an output, and should be an input", "q is an inout, and should be an output"],
-        ),
-        (
-            "input clk, input [7:0] d, output [7:0] q, output z",
-            ["output z is not among the ports that were asked for"],
-        ),
-    ],
-)
-def test_port_faults(header: str, faults: list[str]) -> None:
-    ports = ports_of(Sources({"top.v": f"module m({header}); endmodule"}), "m")
-    assert ports is not None
-    assert port_faults(GOLDEN_PORTS, ports) == faults
-
-
-def test_a_candidates_ports_are_read_without_its_body() -> None:
-    text = """
-    `define W 8
-    typedef logic [3:0] nibble;
-    module other(input [99:0] clk); wire input_like; endmodule
-    (* keep *) module m #(parameter N = `W) (clk, d, q, e);
-      function integer half(input integer x); half = x / 2; endfunction
-      localparam H = half(N);
-      (* mark *) input clk;
-      input [N-1:0] d; output [H-1:0] q; output nibble e;
-      task t; input [55:0] d; begin end endtask
-      always @(posedge clk) begin : b reg [2:0] input1; end
-      generate if (1) begin localparam H = 77; end endgenerate
-      nonsense that no parser ( likes ;
-    endmodule"""
-    ports = ports_of(Sources({"top.v": text}), "m")
-    assert ports is not None
-    assert [(port.name, port.width) for port in ports] == [("clk", 1), ("d", 8), ("q", 4), ("e", 4)]
-
-
-N = 100_000
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "module m(input a" + "[1:0]" * N + "); endmodule",
-        "module m(input [" + "1+" * N + "1:0] a); endmodule",
-        "module m(input [" + "-" * N + "1:0] a); endmodule",
-        "module m(input [" + "(" * N + "1" + ")" * N + ":0] a); endmodule",
-        "module m(input [" + "1?1:" * N + "1:0] a); endmodule",
-        "module m(input " + "struct packed {" * N + " logic a; " + "} a;" * N + "); endmodule",
-        "module m #(parameter A = '{" + "'{" * N + "}) (input a); endmodule",
-        "module m #("
-        + ",".join(f"parameter P{i} = P{i + 1}" for i in range(900))
-        + ")(input [P0:0] a); endmodule",
-        "module m(input [f(1):0] a); function f(input x); f = f(x); endfunction endmodule",
-        "module m(input [f(1):0] a); function integer f(input x); begin while (1) f = 1; end endfunction endmodule",
-        "module m(input [(1<<100)-1:0] a); endmodule",
-        "module m(input a); typedef m t; endmodule",
-        "module m import m::*; (input a); endmodule",
-        "package p; import p::*; localparam A = A; endpackage module m(input [p::A:0] a); endmodule",
-        "module m(input a); " + "import p::*;" * N + " endmodule",
-        "module m" * N,
-        "module m(",
-        "module m(input a); `nope",
-        "",
-    ],
-)
-def test_no_candidate_upsets_the_reading_of_its_ports(text: str) -> None:
-    ports_of(Sources({"top.v": text}), "m")

@@ -8,9 +8,10 @@ import pytest
 from verilog_sim import agree, passes_testbench, simulate, traces
 from verilog_tables import GOLDEN, HONEST, TASKS, TOP, Honest, Problem, problems
 
-from basanite_services.verilog.design import describe, port_faults, ports_of
+from basanite_services.verilog.design import describe
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.names import Surroundings, surroundings
+from basanite_services.verilog.ports import declared_ports, port_faults
 from basanite_services.verilog.preprocess import Sources
 
 by_id = pytest.mark.parametrize("honest", HONEST, ids=lambda honest: honest.id)
@@ -52,7 +53,7 @@ def test_what_passes_the_guard_does_what_the_golden_does(
 @by_id
 def test_ports_are_seen_to_fit(honest: Honest) -> None:
     design = describe(Sources({"ref.v": honest.golden}), GOLDEN)
-    ports = ports_of(Sources({"top.v": honest.text}), TOP)
+    ports = declared_ports(Sources({"top.v": honest.text}), TOP)
     assert ports is not None
     assert port_faults(design.ports, ports) == []
 
