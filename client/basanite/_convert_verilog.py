@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -39,8 +40,9 @@ from basanite._verilog_tasks import (
 from basanite.v1 import tasks_pb2
 
 _MAX_FILES: Final = 100
-_MAX_NAME_BYTES: Final = 255
-_MAX_CANDIDATE_BYTES: Final = 1 << 20
+_MAX_NAME: Final = 200
+_MAX_DESIGN_BYTES: Final = 1 << 20
+"""Of a candidate, and of a golden reference."""
 _MAX_TRUSTED_BYTES: Final = 4 << 20
 _MAX_CYCLES: Final = 100_000
 _MAX_VECTOR_CYCLES: Final = 10_000
@@ -57,9 +59,10 @@ _EQUIVALENCE: Final = "verilog.equivalence"
 _TESTBENCH_FORM: Final = "verilog.testbench"
 _COCOTB: Final = "verilog.cocotb"
 _PLAIN_RULES: Final = ("mismatches", "finish", "nonce")
+_PATH: Final = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
 _NAME_RULE: Final = (
-    f"must be a relative path of 1 to {_MAX_NAME_BYTES} bytes, without control characters and without empty"
-    ' parts, "." and ".."'
+    f'must be a relative path of 1 to {_MAX_NAME} letters, digits and _.-, with / between its parts and no part "." '
+    'or ".."'
 )
 _FORMAL: Final = FormalCheck()
 _EDGE_NAMES: Final = {0: "positive"} | {number: name for name, number in CLOCK_EDGES.items()}
@@ -70,7 +73,7 @@ _Refuse: TypeAlias = Callable[[str, str, str], ItemFormatError]
 
 def put_verilog(task: VerilogTask, proto: tasks_pb2.VerilogTask) -> None:
     """Fill in the message. Raises ItemFormatError."""
-    proto.files.extend(_files(task.source, _SOURCE, "verilog.files", _MAX_CANDIDATE_BYTES, CandidateRefused))
+    proto.files.extend(_files(task.source, _SOURCE, "verilog.files", _MAX_DESIGN_BYTES, CandidateRefused))
     proto.top = text(task.top, "verilog.top")
     directories = texts(task.include_directories, "verilog.include_directories", "folders")
     proto.include_directories.extend(directories)
@@ -118,17 +121,14 @@ def _files(given: Any, name: str, field: str, most: int, refuse: _Refuse) -> lis
 
 def _is_inside(path: str) -> bool:
     return (
-        is_unicode(path)
-        and len(path.encode()) <= _MAX_NAME_BYTES
-        and not any(ord(character) < 32 or ord(character) == 127 for character in path)
-        and not {"", ".", ".."}.intersection(path.split("/"))
+        len(path) <= _MAX_NAME
+        and _PATH.fullmatch(path) is not None
+        and not {".", ".."}.intersection(path.split("/"))
     )
 
 
-def _trusted(given: Any, name: str, field: str) -> list[tasks_pb2.SourceFile]:
-    return _files(
-        given, name, field, _MAX_TRUSTED_BYTES, lambda path, rule, what: ItemFormatError(path, rule)
-    )
+def _trusted(given: Any, name: str, field: str, most: int = _MAX_TRUSTED_BYTES) -> list[tasks_pb2.SourceFile]:
+    return _files(given, name, field, most, lambda path, rule, what: ItemFormatError(path, rule))
 
 
 def _reference(given: Any, field: str) -> list[tasks_pb2.SourceFile]:
@@ -161,7 +161,7 @@ def _number(value: Any, field: str) -> str:
 
 
 def _put_equivalence(task: VerilogEquivalenceTask, proto: tasks_pb2.EquivalenceForm) -> None:
-    proto.golden.extend(_trusted(task.golden, _GOLDEN, f"{_EQUIVALENCE}.golden"))
+    proto.golden.extend(_trusted(task.golden, _GOLDEN, f"{_EQUIVALENCE}.golden", _MAX_DESIGN_BYTES))
     proto.golden_top = text(task.golden_top, f"{_EQUIVALENCE}.golden_top")
     proto.parameters.update(_numbers(task.parameters, f"{_EQUIVALENCE}.parameters"))
     if task.clocking is not None:

@@ -556,7 +556,7 @@ class VerilogTask(google.protobuf.message.Message):
 
     @property
     def include_directories(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Folders, among the candidate's files, in which `include looks beside the including file's own."""
+        """Folders, among the candidate's files, in which `include looks after the including file's own."""
 
     @property
     def defines(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
@@ -602,7 +602,9 @@ class SourceFile(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     CONTENT_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Relative path with "/" between its parts, e.g. "rtl/alu.v"."""
+    """Relative path of at most 200 letters, digits and _.-, with "/" between its parts, none of which is "." or "..",
+    e.g. "rtl/alu.v".
+    """
     content: builtins.str
     def __init__(
         self,
@@ -651,7 +653,7 @@ class EquivalenceForm(google.protobuf.message.Message):
     """Name of its module; empty is VerilogTask.top. Its ports are the candidate's, by name, direction and width."""
     @property
     def golden(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
-        """Trusted. Files as in VerilogTask."""
+        """Trusted. Files as in VerilogTask, at most 1 MiB together."""
 
     @property
     def parameters(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:

@@ -10,7 +10,7 @@ from basanite_sandboxes.icarus import DESIGN
 from basanite_services.chassis.verifier import InvalidItem
 from basanite_services.verilog.design import Clock, Port, Reset
 from basanite_services.verilog.numbers import read_number
-from basanite_services.verilog.sources import MAX_FILES, is_file_name
+from basanite_services.verilog.sources import MAX_FILES, is_file_name, plain_path
 from basanite_services.verilog.stimuli import Directed, Plan
 
 MAX_CYCLES = 100_000
@@ -33,7 +33,7 @@ def check_defines(path: str, defines: Mapping[str, str]) -> None:
 
 def check_folders(path: str, folders: Sequence[str]) -> None:
     for number, folder in enumerate(folders):
-        if not is_file_name(folder.removesuffix("/")):
+        if folder != "." and not is_file_name(plain_path(folder)):
             raise InvalidItem(f"{path}[{number}]", "must be a relative path, e.g. rtl/include")
 
 

@@ -7,6 +7,7 @@ MAX_EXPANSION, whatever the text.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ class Sources:
     includes: Mapping[str, str] = field(default_factory=dict)
     """The task's, to be included or (as data) read by the design. Its candidate's files can be included as well."""
     defines: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names under which files can be included besides their own, from wherever."""
 
 
 class _Macro(NamedTuple):
@@ -331,8 +334,8 @@ class _Preprocessor:
         name = re.fullmatch(r'"([^"]+)"|<([^>]+)>', rest)
         if name is None:
             raise BrokenSource("`include needs the name of a file in quotes", place)
-        wanted = (name[1] or name[2]).removeprefix("./")
-        text = self._sources.includes.get(wanted, self._sources.files.get(wanted))
+        wanted = name[1] or name[2]
+        path, text = self._found(wanted, place)
         if text is None:
             raise BrokenSource(f"`include: the task has no file {wanted[:100]!r}", place)
         if depth >= MAX_DEPTH:
@@ -340,7 +343,17 @@ class _Preprocessor:
         self._included += len(text)
         if self._included > MAX_SOURCE_BYTES:
             raise BrokenSource(f"the included files have more than {MAX_SOURCE_BYTES} characters", place)
-        self._file(wanted, text, depth + 1)
+        self._file(path, text, depth + 1)
+
+    def _found(self, wanted: str, place: Place) -> tuple[str, str | None]:
+        """Name and text of a file that is included at `place`."""
+        anywhere = posixpath.normpath(wanted)
+        beside = posixpath.normpath(posixpath.join(posixpath.dirname(place.file), wanted))
+        for path in (beside, anywhere, self._sources.aliases.get(anywhere, "")):
+            text = self._sources.includes.get(path, self._sources.files.get(path))
+            if text is not None:
+                return path, text
+        return wanted, None
 
     def _use(self, name: str, text: str, end: int, place: Place, depth: int) -> int:
         macro = self._macros.get(name)

@@ -1,14 +1,14 @@
 """From a task's files to what is preprocessed together.
 
 Files whose names end in .vh or .svh are there to be included; the others are compiled, in their order. An include is
-looked for by its name as it stands, in the named folders, and beside every file.
+looked for beside the including file, by its name as it stands, in the named folders, and beside every file.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from basanite.v1.tasks_pb2 import SourceFile
 from basanite_services.verilog.preprocess import MAX_SOURCE_BYTES, Sources
@@ -28,7 +28,7 @@ def make_sources(
     defines: Mapping[str, str],
     data: Mapping[str, str],
 ) -> Sources:
-    """`data`: the task's files, which can be included as well, and come first. Raises BadFiles."""
+    """`data`: the task's files, which can be included as well, and win over others of their names. Raises BadFiles."""
     if not 1 <= len(files) <= MAX_FILES:
         raise BadFiles(f"there must be 1 to {MAX_FILES} files, not {len(files)}")
     texts: dict[str, str] = {}
@@ -40,24 +40,29 @@ def make_sources(
         if file.name in texts:
             raise BadFiles(f"{file.name}: there are two files of this name")
         texts[file.name] = file.content
-    if sum(len(text) for text in texts.values()) > MAX_SOURCE_BYTES:
-        raise BadFiles(f"the files have more than {MAX_SOURCE_BYTES} characters together")
+    if sum(len(text.encode()) for text in texts.values()) > MAX_SOURCE_BYTES:
+        raise BadFiles(f"the files have more than {MAX_SOURCE_BYTES} bytes together")
     compiled = {name: text for name, text in texts.items() if not name.endswith(_HEADERS)}
     if not compiled:
         raise BadFiles("all files are headers (.vh, .svh), and none is compiled")
-    return Sources(compiled, _includes(texts, folders) | dict(data), dict(defines))
+    return Sources(compiled, texts | dict(data), dict(defines), _aliases([*texts], folders))
 
 
 def is_file_name(name: str) -> bool:
-    return len(name) <= 200 and bool(_NAME.fullmatch(name)) and ".." not in name.split("/")
+    return len(name) <= 200 and bool(_NAME.fullmatch(name)) and not {".", ".."}.intersection(name.split("/"))
 
 
-def _includes(texts: Mapping[str, str], folders: Sequence[str]) -> dict[str, str]:
-    """Texts by all names under which a file can be included."""
-    places = [*folders, *dict.fromkeys(posixpath.dirname(name) for name in texts)]
-    found: dict[str, str] = dict(texts)
-    for place in places:
-        for name, text in texts.items():
-            if place and name.startswith(f"{place.rstrip('/')}/"):
-                found.setdefault(name[len(place.rstrip("/")) + 1 :], text)
+def plain_path(folder: str) -> str:
+    """Without a slash at the end or "./" at the beginning."""
+    return folder.removesuffix("/").removeprefix("./")
+
+
+def _aliases(names: Iterable[str], folders: Sequence[str]) -> dict[str, str]:
+    """Files by the names under which they can be included from anywhere, but for their own."""
+    places = [*map(plain_path, folders), *dict.fromkeys(map(posixpath.dirname, names))]
+    found: dict[str, str] = {}
+    for place in filter(None, places):
+        for name in names:
+            if name.startswith(f"{place}/"):
+                found.setdefault(name[len(place) + 1 :], name)
     return found
