@@ -52,9 +52,12 @@ async def judge_equivalence(
 ) -> Verdict:
     """Raises InvalidItem, TaskFault (the golden does not work, or nothing of it can be compared), Overloaded."""
     trusted = _trusted(task)
+    if context.environment.name:
+        raise InvalidItem("environment", "must be empty: a design has no use for Python packages")
     seed = context.seed(trusted)
     checked = _check(task)
-    golden = await store.get(seed, lambda: _make_golden(checked, seed, context, icarus))
+    key = (seed, context.limits)
+    golden = await store.get(key, lambda: _make_golden(checked, seed, context, icarus))
     outputs = len(golden.design.outputs)
 
     try:
@@ -191,7 +194,7 @@ async def _judge(golden: Golden, simulated: Simulated, said: list[Diagnostic]) -
         why = [*errors, *simulated.port_faults, simulated.why][0] if rejected else simulated.why
         return failed_as_a_whole(simulated.outcome, why, len(outputs), said, simulated.usage)
     try:
-        waves = read_waves(simulated.waves, outputs, len(golden.stimuli.rows))
+        waves = await asyncio.to_thread(read_waves, simulated.waves, outputs, len(golden.stimuli.rows))
     except MalformedWaves as bad:
         return failed_as_a_whole(result_pb2.OUTCOME_FAILED, str(bad), len(outputs), said, simulated.usage)
     cases = await asyncio.to_thread(_cases, golden, waves)

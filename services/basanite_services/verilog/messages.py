@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from basanite.v1.result_pb2 import Diagnostic
 
 MAX_DIAGNOSTICS = 20
+MAX_LINES = 1_000
 _LINE = re.compile(r"(?P<file>[^:\s][^:]*):(?P<line>\d+): *(?P<text>.*)")
 _KIND = re.compile(r"(?P<kind>error|sorry|warning|syntax error|internal error)\b:? *", re.IGNORECASE)
 
@@ -25,10 +26,17 @@ class Message:
     text: str
 
 
-def read_messages(stderr: bytes) -> list[Message]:
-    """All messages with a place, in order; what a message is continued with is joined to it."""
+def read_messages(stderr: bytes, harness: str = "") -> list[Message]:
+    """The messages with a place, in order; what a message is continued with is joined to it.
+
+    A design can have as many as it has words: of more than MAX_LINES, only those about the file `harness` are read.
+    """
     messages: list[Message] = []
-    for line in stderr.decode(errors="replace").splitlines():
+    lines = stderr.decode(errors="replace").splitlines()
+    if len(lines) > MAX_LINES:
+        about_harness = (line for line in lines[MAX_LINES:] if line.startswith(f"{harness}:"))
+        lines = [*lines[:MAX_LINES], *about_harness]
+    for line in lines:
         found = _LINE.fullmatch(line)
         if found is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
 import secrets
@@ -72,7 +73,7 @@ async def simulate(
         files={_TEXT: harness.text.encode() + text.encode(errors="replace")},
     )
     usage = _usage(compiled)
-    said = read_messages(compiled.stderr)
+    said = await asyncio.to_thread(read_messages, compiled.stderr, harness.module) if compiled.stderr else []
     faults = tuple(_port_faults(said, harness, design))
     messages = tuple(_without_names(message, harness, module) for message in said)
     if not (compiled.ended is Ended.EXITED and compiled.exit_status == 0 and compiled.answers):

@@ -10,6 +10,7 @@ from verilog_judge import SHORT, Judge, equivalence, explain, name_of, outcome, 
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import Diagnostic
+from basanite_sandboxes.spec import Environment
 from basanite_services.chassis.verifier import InvalidItem, TaskFault
 
 COUNTER = """
@@ -450,6 +451,12 @@ def test_a_task_that_breaks_a_rule_is_refused(judge: Judge, change: dict[str, ob
     with pytest.raises(InvalidItem) as caught:
         judge(equivalence(**arguments))  # type: ignore[arg-type]
     assert caught.value.field == field
+
+
+def test_an_environment_is_refused_rather_than_ignored(judge: Judge) -> None:
+    with pytest.raises(InvalidItem, match="must be empty") as caught:
+        judge(equivalence(ADDER, ADDER), environment=Environment("science"))
+    assert caught.value.field == "environment"
 
 
 def test_outputs_that_cannot_be_written_down_are_refused_before_they_run(judge: Judge) -> None:

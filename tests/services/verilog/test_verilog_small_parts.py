@@ -7,7 +7,7 @@ import pytest
 from basanite.v1.result_pb2 import Diagnostic
 from basanite.v1.tasks_pb2 import SourceFile
 from basanite_services.verilog.constants import MAX_CONSTANTS, constants_of
-from basanite_services.verilog.messages import diagnostics, read_messages
+from basanite_services.verilog.messages import MAX_LINES, diagnostics, read_messages
 from basanite_services.verilog.numbers import read_number, verilog_number, written
 from basanite_services.verilog.preprocess import preprocess
 from basanite_services.verilog.sources import BadFiles, make_sources
@@ -106,7 +106,42 @@ def test_headers_are_included_and_not_compiled() -> None:
     given = files(**{"rtl/top.v": "a", "rtl/inc/defs.vh": "b", "common.svh": "c"})
     sources = make_sources(given, ["rtl/inc/"], {}, {})
     assert [*sources.files] == ["rtl/top.v"]
-    assert {"defs.vh", "inc/defs.vh", "rtl/inc/defs.vh", "common.svh"} <= set(sources.includes)
+    assert {"rtl/inc/defs.vh", "common.svh"} <= set(sources.includes)
+    assert sources.aliases["defs.vh"] == sources.aliases["inc/defs.vh"] == "rtl/inc/defs.vh"
+
+
+@pytest.mark.parametrize(
+    ("folders", "include", "found"),
+    [
+        ([], "defs.vh", "rtl/a"),
+        ([], "./defs.vh", "rtl/a"),
+        ([], "../b/defs.vh", "rtl/b"),
+        ([], "rtl/b/defs.vh", "rtl/b"),
+        ([], "sub/deep.vh", "sub"),
+        ([], "deep.vh", "sub"),
+        (["./rtl/b/", "."], "only_b.vh", "b"),
+        ([], "rom.hex", "data"),
+    ],
+)
+def test_where_an_include_is_looked_for(folders: list[str], include: str, found: str) -> None:
+    given = files(
+        **{
+            "rtl/a/top.v": f'`include "{include}"',
+            "rtl/b/other.v": "",
+            "rtl/b/defs.vh": '"rtl/b"',
+            "rtl/a/defs.vh": '"rtl/a"',
+            "rtl/b/only_b.vh": '"b"',
+            "rtl/a/sub/deep.vh": '"sub"',
+        }
+    )
+    tokens = preprocess(make_sources(given, folders, {}, {"rom.hex": '"data"'}))
+    assert [token.text for token in tokens if token.text.startswith('"')] == [f'"{found}"']
+
+
+def test_what_is_included_stands_in_its_own_file() -> None:
+    given = files(**{"rtl/top.v": '`include "defs.vh"', "inc/defs.vh": "\nx"})
+    tokens = preprocess(make_sources(given, ["inc"], {}, {}))
+    assert next(token.place for token in tokens if token.text == "x") == ("inc/defs.vh", 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +158,9 @@ def test_headers_are_included_and_not_compiled() -> None:
         (files(**{"a" * 201: ""}), "relative path"),
         (files(**{"a.v": ""}) * 2, "two files of this name"),
         (files(**{"a.vh": ""}), "all files are headers"),
-        (files(**{"a.v": "x" * (1 << 20), "b.v": "y"}), "more than 1048576 characters"),
+        (files(**{"a.v": "x" * (1 << 20), "b.v": "y"}), "more than 1048576 bytes"),
+        (files(**{"a.v": "é" * (1 << 19), "b.v": "y"}), "more than 1048576 bytes"),
+        (files(**{"./a.v": ""}), "relative path"),
     ],
 )
 def test_files_that_break_a_rule_are_refused(given: list[SourceFile], message: str) -> None:
@@ -139,3 +176,11 @@ def test_the_numbers_of_a_text_are_found() -> None:
     many = " ".join(f"{number};" for number in range(1000))
     tokens = preprocess(make_sources(files(**{"m.v": many}), [], {}, {}))
     assert len(constants_of(tokens)) == MAX_CONSTANTS
+
+
+def test_of_very_many_messages_the_harness_keeps_its_own() -> None:
+    own = "\n".join(f"top.sv:{number}: error: no {number}" for number in range(3 * MAX_LINES))
+    said = f"{own}\nh1:4: warning: input port a is coerced to inout.\nh12:5: error: other\n"
+    messages = read_messages(said.encode(), "h1")
+    assert len(messages) == MAX_LINES + 1
+    assert messages[-1].text == "input port a is coerced to inout."

@@ -52,9 +52,11 @@ class Judge:
 
         return self.run(both())
 
-    async def judge(self, task: tasks_pb2.VerilogTask, **limits: Any) -> result_pb2.Verdict:
+    async def judge(
+        self, task: tasks_pb2.VerilogTask, environment: Environment | None = None, **limits: Any
+    ) -> result_pb2.Verdict:
         effective = dataclasses.replace(LIMITS, **limits)
-        context = Context(effective, Environment(), self._pool.sandbox, self._seed)
+        context = Context(effective, environment or Environment(), self._pool.sandbox, self._seed)
         verdict = await self._verifier.verify(task, context)
         # Over the wire and through the chassis' own check: what breaks there is a Failure as well.
         verdict = result_pb2.Verdict.FromString(verdict.SerializeToString())
