@@ -127,6 +127,7 @@ def guard(
         check_nesting(tokens)
         if top not in set(declared_modules(tokens)):
             raise BrokenSource(f"there is no module {top}", Place(next(iter(sources.files), ""), 1, 1))
+        _check_ends(tokens)
     except BrokenSource as broken:
         return Guarded(broken=Refusal(broken.message, broken.place))
     may_drive = level is Level.ALONE or inouts
@@ -140,6 +141,18 @@ def guard(
         silenced=tuple(silenced.places),
         renamed={own: name for name, own in new.items()},
     )
+
+
+def _check_ends(tokens: Sequence[Token]) -> None:
+    """A text that was cut off is common, and the compiler would speak of what we write behind it."""
+    unclosed: list[Token] = []
+    for token in tokens:
+        if token.text in ("module", "macromodule"):
+            unclosed.append(token)
+        elif token.text == "endmodule" and unclosed:
+            unclosed.pop()
+    if unclosed:
+        raise BrokenSource("a module without its endmodule", unclosed[-1].place)
 
 
 class _Rules:
@@ -158,6 +171,13 @@ class _Rules:
         self._data = data
         self._introduced = {plain(token) for token in _introduced(tokens)} if around.names else frozenset()
         self._defined = frozenset(declared_modules(tokens))
+        self._files = {
+            plain(name)
+            for name, equals, value in zip(tokens, tokens[1:], tokens[2:], strict=False)
+            if equals.text == "=" and (self._is_data(value.text) or value.text == '""')
+        }
+        """Parameters that are names of files, or none. What overrides them may name others: a design that is alone
+        reads nothing there that helps it."""
 
     def refusals(self) -> list[Refusal]:
         found: list[Refusal] = []
@@ -190,12 +210,16 @@ class _Rules:
             return f"{name} draws from the testbench's random numbers" if self._shared else ""
         if name in _READERS:
             file = self._text(position + 2)
-            if self._text(position + 1) == "(" and file.startswith('"') and file[1:-1] in self._data:
+            named = self._is_data(file) or (not self._shared and file in self._files)
+            if self._text(position + 1) == "(" and named:
                 return ""
             return f"{name} of anything but a file of the task, by its name in quotes"
         if name in _ENDS:
             return f"{name} ends the simulation: a design must not"
         return f"{name} is no system function that a design may use"
+
+    def _is_data(self, text: str) -> bool:
+        return text.startswith('"') and text[1:-1] in self._data
 
     def _reach(self, position: int, token: Token) -> str:
         """Names that only the trusted text can mean. For a clear word: by new names they would mean nothing anyway."""

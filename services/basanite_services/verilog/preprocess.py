@@ -49,6 +49,7 @@ _IGNORED = words(
     noremove_gatenames remove_netnames noremove_netnames
     """
 )
+_BYTE_ORDER_MARK = "\ufeff"
 _PROTECTED = frozenset({"protect", "endprotect", "protected", "endprotected"})
 _REST_OF_LINE = re.compile(r"[^\r\n]*+")
 _COMMENT = r"//[^\r\n]*+|/\*[\s\S]*?(?:\*/|\Z)"
@@ -149,6 +150,8 @@ class _Preprocessor:
 
     def _file(self, name: str, text: str, depth: int) -> None:
         before = len(self._conditions)
+        if text.startswith(_BYTE_ORDER_MARK):
+            text = f" {text[1:]}"
         self._text(text, Lines(name, text), None, depth)
         if len(self._conditions) > before:
             raise BrokenSource("an `ifdef or `ifndef without its `endif", self._conditions[-1].place)

@@ -453,6 +453,15 @@ def test_a_task_that_breaks_a_rule_is_refused(judge: Judge, change: dict[str, ob
     assert caught.value.field == field
 
 
+def test_a_memory_whose_file_a_parameter_names(judge: Judge) -> None:
+    golden = """module TopModule(input [1:0] a, output [7:0] y);
+      reg [7:0] m [0:3]; initial $readmemh("rom.hex", m); assign y = m[a]; endmodule"""
+    candidate = """module rom #(parameter FILE = "") (input [1:0] a, output [7:0] y);
+      reg [7:0] m [0:3]; initial if (FILE != "") $readmemh(FILE, m); assign y = m[a]; endmodule
+      module TopModule(input [1:0] a, output [7:0] y); rom #(.FILE("rom.hex")) r(a, y); endmodule"""
+    passes(judge, candidate, golden, data={"rom.hex": "01 23 45 67"})
+
+
 def test_an_environment_is_refused_rather_than_ignored(judge: Judge) -> None:
     with pytest.raises(InvalidItem, match="must be empty") as caught:
         judge(equivalence(ADDER, ADDER), environment=Environment("science"))

@@ -284,6 +284,28 @@ def test_several_files_are_one_design(tmp_path: Path, iverilog: None) -> None:
     assert simulate(tmp_path, [tb, result.text], "tb")[1] == "q= 5\n"
 
 
+def test_a_text_that_was_cut_off_is_told_so() -> None:
+    for text in ("module TopModule(input a);", "module TopModule; endmodule module b; wire a;"):
+        broken = guard(Sources({"top.v": text}), TOP, Level.ALONE).broken
+        assert broken is not None
+        assert broken.message == "a module without its endmodule"
+        assert broken.place.column == text.rindex("module ") + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ('parameter F = "rom.hex"; initial $readmemh(F, m);', True),
+        ('localparam string F = ""; initial if (F != "") $readmemh(F, m);', True),
+        ('parameter F = "/etc/passwd"; initial $readmemh(F, m);', False),
+        ("reg [99:0] f; initial $readmemh(f, m);", False),
+    ],
+)
+def test_a_parameter_may_name_a_file_of_the_task(body: str, allowed: bool) -> None:
+    assert bool(inside(body, data=["rom.hex"]).refusals) is not allowed
+    assert inside(body, Level.SHARED, data=["rom.hex"]).refusals
+
+
 # Time and size: hours and gigabytes, where they would not be bounded ---------------------------------------------
 
 

@@ -135,6 +135,12 @@ def test_includes_are_the_tasks_files_or_the_candidates_own() -> None:
     assert [token.text for token in preprocess(files) if token.kind is Kind.WORD] == ["b", "t", "t", "b"]
 
 
+def test_a_byte_order_mark_is_nothing() -> None:
+    tokens = preprocess(Sources({"a.v": '\ufeff`include "b.v"\nx', "b.v": "\ufeffy"}))
+    assert [token.text for token in tokens if token.kind is Kind.WORD] == ["y", "x", "y"]
+    assert broken("x \ufeff").place == ("top.v", 1, 3)
+
+
 def test_macros_of_one_file_hold_in_the_next() -> None:
     tokens = preprocess(Sources({"a.v": "`define A 1", "b.v": "`A"}))
     assert [token.text for token in tokens if token.kind is Kind.NUMBER] == ["1"]
