@@ -35,6 +35,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_verilog = typer.Typer(help="About tasks of the kind verilog.", no_args_is_help=True)
+app.add_typer(_verilog, name="verilog")
 _Address = Annotated[
     str | None,
     typer.Option(
@@ -97,6 +99,41 @@ def verify(
         except OSError as error:  # the disk is full
             _stop(f"{output}: {error}", EXIT_NOT_ALL)
         raise typer.Exit(0 if judged else EXIT_NOT_ALL)
+
+
+@_verilog.command("audit")
+def audit_command(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Items, one JSON object a line (docs/items.md).", exists=True, dir_okay=False),
+    ],
+    mutants: Annotated[int, typer.Option(min=0, help="At most so many of each task.")] = 20,
+    seed: Annotated[int, typer.Option(help="Which mutants are drawn.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a task, a line each.")] = False,
+    address: _Address = None,
+) -> None:
+    """Say what the checks of Verilog tasks are worth: which wrong designs pass, made from the good one.
+
+    Exit status: 0 if all checks pass the good design and no design that does nothing, 1 if not, 2 for bad usage, 3
+    without a server.
+    """
+    from basanite._audit_file import UnusableTasks, read_tasks, show, to_json
+    from basanite._progress import progress
+    from basanite.verilog import audit
+
+    try:
+        items = read_tasks(file)
+    except (OSError, UnusableTasks) as error:
+        _stop(str(error), EXIT_USAGE)
+    with _connected(address) as client:
+        with progress(_console(stderr=True), "judged", None) as advance:
+            audits = audit(client, items, mutants=mutants, seed=seed, on_progress=advance)
+        if as_json:
+            for audited in audits:
+                typer.echo(to_json(audited))
+        else:
+            show(audits, _console())
+        raise typer.Exit(0 if all(audited.sound for audited in audits) else EXIT_NOT_ALL)
 
 
 @app.command()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from verilog_judge import Judge, equivalence, outcome
-from verilog_mutants import OPERATORS, Mutant, mutants
 from verilog_tables import GOLDEN, TOP, Problem, problems
+
+from basanite.verilog import Mutant, mutants
 
 _VERDICT = re.compile(r"Mismatches: (\d+) in (\d+) samples")
 _SECONDS = 30
@@ -68,7 +69,9 @@ def missed(judge: Judge, folder: Path, pairs: list[tuple[Problem, Mutant]]) -> t
             continue
         counts[f"testbench {theirs}, comparison {ours}"] += 1
         if theirs and not ours:
-            names.append(f"{problem.id} {mutant.operator} {mutant.number}")
+            names.append(
+                f"{problem.id}:{mutant.line} {mutant.operator} {mutant.before!r} -> {mutant.after!r}"
+            )
     return names, counts
 
 
@@ -82,8 +85,7 @@ def all_mutants(iverilog: None) -> list[tuple[Problem, Mutant]]:
 
 def test_there_are_enough_mutants_of_every_kind(all_mutants: list[tuple[Problem, Mutant]]) -> None:
     kinds = Counter(mutant.operator for _, mutant in all_mutants)
-    assert set(kinds) == set(OPERATORS)
-    assert len(OPERATORS) >= 10
+    assert len(kinds) >= 10
     assert len(all_mutants) >= 200
 
 

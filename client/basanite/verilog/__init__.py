@@ -1,0 +1,27 @@
+"""What a check of Verilog designs is worth, by trying it: on a good design, on stubs that do nothing, and on mutants
+of the good one.
+
+    from basanite.verilog import audit
+
+    for task in audit(client, items):
+        print(task.id, task.vacuous_stubs, task.detection_rate)
+"""
+
+from __future__ import annotations
+
+from basanite.verilog._audit import NotAuditable, StubAudit, Survivor, TaskAudit, audit
+from basanite.verilog._mutants import OPERATORS, Mutant, mutants
+from basanite.verilog._stubs import Stub, stubs
+
+__all__ = [
+    "OPERATORS",
+    "Mutant",
+    "NotAuditable",
+    "Stub",
+    "StubAudit",
+    "Survivor",
+    "TaskAudit",
+    "audit",
+    "mutants",
+    "stubs",
+]

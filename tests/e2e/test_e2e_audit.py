@@ -1,0 +1,136 @@
+"""`basanite verilog audit`: a check that finds nothing is told from one that finds what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import e2e_command as command
+import pytest
+
+from basanite import Client, Item, StdioCase, StdioTask, VerilogCompileTask, VerilogEquivalenceTask
+from basanite.verilog import NotAuditable, audit
+
+COUNTER = """\
+module Golden(input clk, input rst, input [3:0] step, output reg [3:0] q, output wire odd);
+  assign odd = q[0];
+  always @(posedge clk)
+    if (rst) q <= 0;
+    else q <= q + step;
+endmodule
+"""
+CONSTANT = "module Golden(input a, output [3:0] y); assign y = 4'd9 - 4'd9; endmodule\n"
+# Without a reset it is never known, as VerilogEval's Prob053_m2014_q4d: a testbench that skips x compares nothing.
+UNKNOWN = "module Golden(input clk, input a, output reg y); always @(posedge clk) y <= y ^ a; endmodule\n"
+WIRE = "module Golden(input a, output y); assign y = a; endmodule\n"
+
+
+@pytest.fixture(scope="module")
+def verilog(address: str) -> str:
+    """The address of a server that judges Verilog."""
+    if shutil.which("iverilog") is None:
+        if "verilog" in os.environ.get("BASANITE_REQUIRE", "").split(","):
+            pytest.fail("iverilog is not installed")
+        pytest.skip("iverilog is not installed")
+    return address
+
+
+def equivalence(golden: str, id: str, **more: Any) -> Item:
+    return Item(VerilogEquivalenceTask("", "Top", golden, "Golden", **more), id)
+
+
+def write(folder: Path, *items: Item) -> Path:
+    return command.write_lines(folder / "items.jsonl", [item.to_json().encode() for item in items])
+
+
+def test_a_good_check_rejects_stubs_and_mutants(verilog: str, folder: Path) -> None:
+    file = write(
+        folder, equivalence(COUNTER, "counter"), equivalence(WIRE, "wire"), equivalence(WIRE, "again")
+    )
+    done = command.run("verilog", "audit", file, "--address", verilog, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    counter, wire = map(json.loads, done.stdout.splitlines())  # the third has the task of the second
+    assert (counter["id"], counter["form"], counter["good"]) == ("counter", "equivalence", "PASSED")
+    assert [stub["passes"] for stub in counter["stubs"]] == [False] * 7
+    assert counter["mutants"] > 10
+    assert counter["detection_rate"] == 1.0
+    assert counter["survivors"] == []
+    assert [stub["stub"] for stub in wire["stubs"] if stub["passes"]] == ["passthrough a"]
+    assert wire["vacuous"] is False  # it is what was asked for
+
+
+def test_a_vacuous_check_is_named(verilog: str, folder: Path) -> None:
+    file = write(folder, equivalence(COUNTER, "counter"), equivalence(CONSTANT, "always-0"))
+    done = command.run("verilog", "audit", file, "--address", verilog, "--mutants", "5")
+    assert done.returncode == 1
+    assert "always-0: VACUOUS: a design passes that is zeros" in done.stdout
+    assert "always-0: output y never changes in the reference, so a constant is as good" in done.stdout
+    assert "counter:" not in done.stdout
+    assert "5 of 5" in done.stdout
+    assert "1 vacuous checks, 0 with other trouble." in done.stdout
+
+
+def test_a_task_whose_good_design_cannot_be_judged_is_no_check(verilog: str) -> None:
+    absent = Item(VerilogEquivalenceTask("", "Absent", WIRE))
+    taken = equivalence(f"{COUNTER} module Top(input a); endmodule", "taken")
+    with Client(verilog) as client:
+        unknown, not_there, name = audit(client, [equivalence(UNKNOWN, "Prob053"), absent, taken], mutants=3)
+    assert unknown.good is None
+    assert unknown.problem.startswith("TASK_FAULT: all outputs of the golden reference are unknown")
+    assert unknown.not_judged == 3
+    assert unknown.detection_rate is None
+    assert not_there.problem == "module `Absent` with outputs was not found in the good design"
+    assert "another `Top`" in name.problem
+    assert not any(each.sound for each in (unknown, not_there, name))
+
+
+def test_what_survives_is_named_with_its_place(verilog: str) -> None:
+    unused = COUNTER.replace("endmodule", "  wire unused = step[0] & step[1];\nendmodule")
+    with Client(verilog) as client:
+        [found] = audit(client, [equivalence(unused, "unused")], mutants=100)
+        [again] = audit(client, [equivalence(unused, "unused")], mutants=100)
+    assert found == again
+    assert found.sound
+    assert {survivor.mutant.line for survivor in found.survivors} == {6}
+    assert {survivor.file for survivor in found.survivors} == {"top.v"}
+    assert found.detection_rate == 1 - len(found.survivors) / found.mutants
+
+
+def test_seeds_draw_different_mutants_of_several_files(verilog: str) -> None:
+    files = {"top.v": "module Top(input a, b, output y); Inner i(a, b, y); endmodule", "inner.v": ""}
+    files["inner.v"] = "module Inner(input a, b, output y); assign y = a & ~b ^ b; endmodule"
+    item = Item(VerilogEquivalenceTask("", "Top", files), "files")
+    with Client(verilog) as client:
+        [found] = audit(client, [item], mutants=100)
+    assert found.sound
+    assert found.mutants > 4
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{", "line 2: item: must be the JSON of basanite.v1.Item"),
+        (
+            Item(StdioTask("1", [StdioCase("", "")])).to_json().encode(),
+            "line 2: item '': must be of kind verilog",
+        ),
+        (
+            Item(VerilogCompileTask(WIRE, "Golden"), "c").to_json().encode(),
+            "line 2: item 'c': must be of kind verilog",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_audited_is_named(folder: Path, line: bytes, said: str) -> None:
+    file = command.write_lines(folder / "items.jsonl", [equivalence(WIRE, "wire").to_json().encode(), line])
+    done = command.run("verilog", "audit", file)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_only_tasks_with_a_design_to_judge_are_taken(verilog: str) -> None:
+    with Client(verilog) as client, pytest.raises(NotAuditable, match="form equivalence, testbench, cocotb"):
+        audit(client, [Item(VerilogCompileTask(WIRE, "Golden"), "c")])
