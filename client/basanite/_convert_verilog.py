@@ -169,6 +169,7 @@ def _put_equivalence(task: VerilogEquivalenceTask, proto: tasks_pb2.EquivalenceF
     _put_stimuli(task.stimuli, proto.stimuli, f"{_EQUIVALENCE}.stimuli")
     if task.formal is not None:
         _put_formal(task.formal, proto.formal, f"{_EQUIVALENCE}.formal")
+    proto.vcd = flag(task.vcd, f"{_EQUIVALENCE}.vcd")
 
 
 def _put_clocking(clocking: Clocking, proto: tasks_pb2.Clocking, field: str) -> None:
@@ -312,6 +313,7 @@ def _equivalence_from_proto(
         )
         if proto.HasField("formal")
         else None,
+        vcd=proto.vcd,
     )
 
 

@@ -129,6 +129,7 @@ def _verdict(proto: result_pb2.Verdict) -> Verdict:
         proto.score_policy,
         tuple(map(_diagnostic, proto.diagnostics)),
         proto.near_limit,
+        proto.vcd if proto.HasField("vcd") else None,
     )
 
 
@@ -223,6 +224,8 @@ def _put_verdict(verdict: Verdict, proto: result_pb2.Verdict) -> None:
     proto.score_is_lower_bound = verdict.score_is_lower_bound
     proto.score_policy = verdict.score_policy
     proto.near_limit = verdict.near_limit
+    if verdict.vcd is not None:
+        proto.vcd = verdict.vcd
     for case in verdict.cases:
         proto.cases.append(_case_to_proto(case))
     for part in verdict.parts:

@@ -202,6 +202,10 @@ class Verdict:
     diagnostics: tuple[Diagnostic, ...] = ()
     near_limit: bool = False
     """True if a run came so close to its time limit that the verdict was confirmed by a run of its own."""
+    vcd: str | None = None
+    """Equivalence of designs that asked for it, if an output differs: inputs, outputs and what was expected, step by
+    step, as a value change dump, at most 256 KiB: where all does not fit, from shortly before the first difference
+    on."""
 
 
 @dataclass(frozen=True, slots=True)

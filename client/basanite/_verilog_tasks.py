@@ -102,6 +102,8 @@ class VerilogEquivalenceTask:
     stimuli: StimulusPlan = StimulusPlan()
     formal: FormalCheck | None = None
     """None: simulation alone."""
+    vcd: bool = False
+    """Verdict.vcd is wanted."""
     include_directories: Sequence[str] = ()
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)

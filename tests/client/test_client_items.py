@@ -173,6 +173,7 @@ VERDICT = Verdict(
     "weighted_fraction",
     (Diagnostic(Severity.ERROR, "syntax", "main.py", 1, 2),),
     True,
+    "$timescale 1 ms $end",
 )
 RESULTS = [
     Result("a", VERDICT, None, Usage(1.0, 2.0, 3.0, 4), True, "d", "e"),

@@ -89,6 +89,7 @@ _tasks: st.SearchStrategy[Any] = st.one_of(
         clocking=st.none() | _clocking,
         stimuli=_stimuli,
         formal=st.none() | st.builds(FormalCheck, st.floats(0.1, 1e6), st.integers(1, 200)),
+        vcd=st.booleans(),
     ),
     st.builds(
         VerilogTestbenchTask,

@@ -45,7 +45,7 @@ def test_client_imports_neither_services_nor_sandboxes() -> None:
 
 def test_client_needs_only_grpc_and_protobuf() -> None:
     allowed = {"grpc", "google", "basanite", *__import__("sys").stdlib_module_names}
-    command_line = {"cli.py", "_progress.py", "_verify_file.py", "run.py", *COMMANDS}
+    command_line = {"cli.py", "_progress.py", "_verify_file.py", "_audit_file.py", "run.py", *COMMANDS}
     found = [
         f"{path.name} imports {name}"
         for path in sources("basanite")

@@ -164,6 +164,7 @@ class Verdict(google.protobuf.message.Message):
     SCORE_POLICY_FIELD_NUMBER: builtins.int
     DIAGNOSTICS_FIELD_NUMBER: builtins.int
     NEAR_LIMIT_FIELD_NUMBER: builtins.int
+    VCD_FIELD_NUMBER: builtins.int
     outcome: global___Outcome.ValueType
     """PASSED, or that of the first case, in case order, that did not pass. Never NOT_RUN."""
     score: builtins.float
@@ -177,6 +178,11 @@ class Verdict(google.protobuf.message.Message):
     """Name of the policy by which the score follows from cases or parts, e.g. "weighted_fraction"."""
     near_limit: builtins.bool
     """True if a run came so close to its time limit that the verdict was confirmed by a run of its own."""
+    vcd: builtins.str
+    """Equivalence of designs that asked for it, if an output differs: inputs, outputs and what was expected, step by step,
+    as a value change dump (IEEE 1364), at most 256 KiB: where all does not fit, steps from shortly before the first
+    difference on; empty if not one of them fits. It tells the stimuli, as WaveMismatch does.
+    """
     @property
     def guards(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What stood guard, where assurance is GUARDED."""
@@ -206,10 +212,14 @@ class Verdict(google.protobuf.message.Message):
         score_policy: builtins.str = ...,
         diagnostics: collections.abc.Iterable[global___Diagnostic] | None = ...,
         near_limit: builtins.bool = ...,
+        vcd: builtins.str | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_score", b"_score", "score", b"score"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_score", b"_score", "assurance", b"assurance", "cases", b"cases", "diagnostics", b"diagnostics", "guards", b"guards", "near_limit", b"near_limit", "outcome", b"outcome", "parts", b"parts", "score", b"score", "score_is_lower_bound", b"score_is_lower_bound", "score_policy", b"score_policy"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_score", b"_score", "_vcd", b"_vcd", "score", b"score", "vcd", b"vcd"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_score", b"_score", "_vcd", b"_vcd", "assurance", b"assurance", "cases", b"cases", "diagnostics", b"diagnostics", "guards", b"guards", "near_limit", b"near_limit", "outcome", b"outcome", "parts", b"parts", "score", b"score", "score_is_lower_bound", b"score_is_lower_bound", "score_policy", b"score_policy", "vcd", b"vcd"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_score", b"_score"]) -> typing.Literal["score"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_vcd", b"_vcd"]) -> typing.Literal["vcd"] | None: ...
 
 global___Verdict = Verdict
 

@@ -649,8 +649,11 @@ class EquivalenceForm(google.protobuf.message.Message):
     CLOCKING_FIELD_NUMBER: builtins.int
     STIMULI_FIELD_NUMBER: builtins.int
     FORMAL_FIELD_NUMBER: builtins.int
+    VCD_FIELD_NUMBER: builtins.int
     golden_top: builtins.str
     """Name of its module; empty is VerilogTask.top. Its ports are the candidate's, by name, direction and width."""
+    vcd: builtins.bool
+    """Verdict.vcd is wanted. It does not change the stimuli."""
     @property
     def golden(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
         """Trusted. Files as in VerilogTask, at most 1 MiB together."""
@@ -678,9 +681,10 @@ class EquivalenceForm(google.protobuf.message.Message):
         clocking: global___Clocking | None = ...,
         stimuli: global___StimulusPlan | None = ...,
         formal: global___FormalCheck | None = ...,
+        vcd: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_clocking", b"_clocking", "_formal", b"_formal", "_stimuli", b"_stimuli", "clocking", b"clocking", "formal", b"formal", "stimuli", b"stimuli"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_clocking", b"_clocking", "_formal", b"_formal", "_stimuli", b"_stimuli", "clocking", b"clocking", "formal", b"formal", "golden", b"golden", "golden_top", b"golden_top", "parameters", b"parameters", "stimuli", b"stimuli"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_clocking", b"_clocking", "_formal", b"_formal", "_stimuli", b"_stimuli", "clocking", b"clocking", "formal", b"formal", "golden", b"golden", "golden_top", b"golden_top", "parameters", b"parameters", "stimuli", b"stimuli", "vcd", b"vcd"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_clocking", b"_clocking"]) -> typing.Literal["clocking"] | None: ...
     @typing.overload

@@ -25,6 +25,7 @@ from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.simulation import Simulated, simulate
 from basanite_services.verilog.sources import BadFiles, make_sources
 from basanite_services.verilog.stimuli import Plan, make_stimuli, usual_cycles
+from basanite_services.verilog.vcd import value_changes
 from basanite_services.verilog.waves import MalformedWaves, Waves, read_waves, waves_bytes
 from basanite_services.verilog.write import write
 
@@ -89,7 +90,7 @@ async def judge_equivalence(
     said = [replace(message, text=guarded.original(message.text)) for message in simulated.messages]
     names = {file.name for file in task.files}
     found = diagnostics(said, names, compiled=simulated.compiled)
-    verdict = await _judge(golden, simulated, found)
+    verdict = await _judge(golden, simulated, found, vcd=task.equivalence.vcd)
     if verdict.outcome in (result_pb2.OUTCOME_FAILED, result_pb2.OUTCOME_REJECTED):
         # The compiler says little about ports that are not as they should be: a mismatch may come from there.
         ports = await asyncio.to_thread(declared_ports, sources, task.top)
@@ -102,10 +103,11 @@ async def judge_equivalence(
 
 
 def _trusted(task: tasks_pb2.VerilogTask) -> bytes:
-    """All of a task but its candidate."""
+    """All of a task that its stimuli follow from: all but its candidate."""
     rest = tasks_pb2.VerilogTask()
     rest.CopyFrom(task)
     del rest.files[:]
+    rest.equivalence.vcd = False  # the same stimuli with and without
     return rest.SerializeToString(deterministic=True)
 
 
@@ -186,7 +188,7 @@ async def _make_golden(task: _Task, seed: bytes, context: Context, icarus: Icaru
     return Golden(design, stimuli, expectation)
 
 
-async def _judge(golden: Golden, simulated: Simulated, said: list[Diagnostic]) -> Verdict:
+async def _judge(golden: Golden, simulated: Simulated, said: list[Diagnostic], *, vcd: bool) -> Verdict:
     outputs = golden.design.outputs
     if simulated.outcome != result_pb2.OUTCOME_COMPLETED:
         errors = [one.message for one in said if one.severity == Diagnostic.SEVERITY_ERROR]
@@ -200,7 +202,10 @@ async def _judge(golden: Golden, simulated: Simulated, said: list[Diagnostic]) -
     cases = await asyncio.to_thread(_cases, golden, waves)
     cases[0].usage.CopyFrom(simulated.usage)
     vacuous = [warning(f"output {port.name} {why}") for port, why in golden.expectation.vacuous()]
-    return verdict_of(cases, [*said, *vacuous])
+    verdict = verdict_of(cases, [*said, *vacuous])
+    if vcd and verdict.outcome == result_pb2.OUTCOME_FAILED:
+        verdict.vcd = await asyncio.to_thread(value_changes, golden, waves)
+    return verdict
 
 
 def _cases(golden: Golden, waves: Waves) -> list[CaseResult]:
