@@ -5,23 +5,28 @@ of the good one.
 
     for task in audit(client, items):
         print(task.id, task.vacuous_stubs, task.detection_rate)
+
+And how alike two designs look, for shaping: compare_structures.
 """
 
 from __future__ import annotations
 
 from basanite.verilog._audit import NotAuditable, StubAudit, Survivor, TaskAudit, audit
 from basanite.verilog._mutants import OPERATORS, Mutant, mutants
+from basanite.verilog._structure import StructureComparison, compare_structures
 from basanite.verilog._stubs import Stub, stubs
 
 __all__ = [
     "OPERATORS",
     "Mutant",
     "NotAuditable",
+    "StructureComparison",
     "Stub",
     "StubAudit",
     "Survivor",
     "TaskAudit",
     "audit",
+    "compare_structures",
     "mutants",
     "stubs",
 ]
