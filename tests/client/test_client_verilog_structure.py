@@ -58,8 +58,14 @@ endmodule"""
     found = compare(text, text)
     assert found is not None
     assert found.golden == {
-        "module": 1, "input": 1, "output": 1, "wire": 1, "instance": 1, "always": 1,
-        "case": 1, "case_item": 2,
+        "module": 1,
+        "input": 1,
+        "output": 1,
+        "wire": 1,
+        "instance": 1,
+        "always": 1,
+        "case": 1,
+        "case_item": 2,
     }
 
 
