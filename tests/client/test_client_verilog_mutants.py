@@ -60,9 +60,9 @@ def test_every_operator_changes_what_it_says() -> None:
     assert changed["condition"] == [(13, "rst", "!(rst)")]
     assert (9, "a + b", "~(a + b)") in changed["inverted"]
     assert (19, "q <= 4'd5", "~(q <= 4'd5)") in changed["inverted"]
-    assert (14, "q <= 0", "") in changed["lost_statement"]
+    assert (14, "q <= 0;", "begin end") in changed["lost_statement"]
     assert (10, "assign same = a <= b && !(a == 4'hf);", "") in changed["lost_statement"]
-    assert (20, "{q[0], q[1]} <= ~b[1:0]", "") in changed["lost_statement"]
+    assert (20, "{q[0], q[1]} <= ~b[1:0];", "begin end") in changed["lost_statement"]
     assert changed["branches"] == [(17, "sum[2] ^ a[i] : q[i] >> 1", "q[i] >> 1 : sum[2] ^ a[i]")]
 
 
@@ -78,6 +78,17 @@ def test_a_mutant_differs_in_one_place_on_the_line_it_says() -> None:
             if edit[0] != "equal"
         ]
         assert [(edit[1] + 1, edit[2]) for edit in edits] == [(mutant.line, mutant.line)], mutant
+
+
+def test_ports_in_the_body_stay() -> None:
+    text = "module m(a, b, y); input [1:0] a; input [1:0] b; output y; assign y = a == b; endmodule"
+    assert {mutant.before for mutant in mutants(text)} == {"==", "a", "b", "a == b", "assign y = a == b;"}
+
+
+def test_an_open_quote_in_a_line_that_is_left_out_hides_no_module() -> None:
+    text = "`ifdef NEVER\nit's \"\n`endif\nmodule m(input a, output y); assign y = ~a; endmodule"
+    assert len(list(mutants(text))) == 3
+    assert len(list(stubs(text, "m"))) == 5
 
 
 def test_headers_comments_directives_and_ranges_stay() -> None:
@@ -119,6 +130,7 @@ module Top #(parameter W = 4, parameter V = {W{1'b1}}) (clk, a, q, r);
   output reg [W-1:0] q = {2'b0, 2'b1};
   output r;
   reg r;
+  typedef struct packed { logic [1:0] a; logic b; } pair;
   localparam LAST = 9;
   function f; input x; f = x; endfunction
   always @(posedge clk) q <= a;

@@ -10,10 +10,10 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
-from basanite.verilog._modules import Module, modules_of
+from basanite.verilog._modules import Module, modules_of, port_declarations
 from basanite.verilog._statements import Assignment, assignments_of
 from basanite.verilog._tokens import CLOSING, OPENING, Token, closing, line_of
 
@@ -39,42 +39,50 @@ class Mutant:
 
     operator: str
     """What was done, one of OPERATORS."""
-    line: int
-    """Of the change, from 1."""
-    before: str
-    """What stood there, cut where it is long, and on one line."""
-    after: str
-    text: str
-    """All of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
+    source: str = field(repr=False)
+    """The text before."""
     start: int
+    """Where the change begins, in characters."""
     end: int
     new: str
+    """What stands there now."""
+
+    @property
+    def text(self) -> str:
+        """The text after."""
+        return f"{self.source[: self.start]}{self.new}{self.source[self.end :]}"
+
+    @property
+    def line(self) -> int:
+        """Of the change, from 1."""
+        return line_of(self.source, self.start)
+
+    @property
+    def before(self) -> str:
+        """What stood there, cut where it is long, and on one line."""
+        return _shown(self.source[self.start : self.end])
+
+    @property
+    def after(self) -> str:
+        """As `before`."""
+        return _shown(self.new)
 
 
-_Operator = Callable[[Module, list[Assignment], str], Iterator[_Edit]]
+_Edit: TypeAlias = tuple[int, int, str]
+"""Start, end, new text."""
+_Operator: TypeAlias = Callable[[Module, list[Assignment], str], Iterator[_Edit]]
 
 
 def mutants(text: str) -> Iterator[Mutant]:
     """All mutants of a text, no two alike."""
-    seen = {text}
+    seen: set[_Edit] = set()
     parts = [(module, list(assignments_of(module.tokens, module.body))) for module in modules_of(text)]
     for operator, edits_of in _OPERATORS.items():
         for module, assignments in parts:
             for edit in edits_of(module, assignments, text):
-                mutated = text[: edit.start] + edit.new + text[edit.end :]
-                if mutated not in seen:
-                    seen.add(mutated)
-                    yield Mutant(
-                        operator,
-                        line_of(text, edit.start),
-                        _shown(text[edit.start : edit.end]),
-                        _shown(edit.new),
-                        mutated,
-                    )
+                if edit not in seen:
+                    seen.add(edit)
+                    yield Mutant(operator, text, *edit)
 
 
 def choose(found: Sequence[tuple[str, Mutant]], count: int, seed: int) -> list[tuple[str, Mutant]]:
@@ -103,28 +111,33 @@ def _swap(operator: str) -> _Operator:
 
     def edits(module: Module, assignments: list[Assignment], text: str) -> Iterator[_Edit]:
         tokens = module.tokens
-        kept = _ranges(tokens) | _loop_heads(tokens) | {assignment.operator for assignment in assignments}
+        kept = (
+            _declared(module)
+            | _ranges(tokens)
+            | _loop_heads(tokens)
+            | {assignment.operator for assignment in assignments}
+        )
         for index in range(module.body, len(tokens)):
             token = tokens[index]
             if token.text in swaps and index not in kept:
-                yield _Edit(token.start, token.end, swaps[token.text])
+                yield (token.start, token.end, swaps[token.text])
 
     return edits
 
 
 def _numbers(module: Module, assignments: list[Assignment], text: str) -> Iterator[_Edit]:
     tokens = module.tokens
-    ranges, loops = _ranges(tokens), _loop_heads(tokens)
+    kept, loops = _declared(module) | _ranges(tokens), _loop_heads(tokens)
     for index in range(module.body, len(tokens)):
         token = tokens[index]
         before = tokens[index - 1].text
-        if token.kind != "number" or index in ranges or before == "#":
+        if token.kind != "number" or index in kept or before == "#":
             continue
         if before == "[" and tokens[index + 1].text == "]":
             continue  # that is what "index" does
         for new in _neighbours(token.text):
             if not (index in loops and new == "0"):  # a loop that makes no step
-                yield _Edit(token.start, token.end, new)
+                yield (token.start, token.end, new)
 
 
 def _neighbours(number: str) -> Iterator[str]:
@@ -154,7 +167,7 @@ def _indices(module: Module, assignments: list[Assignment], text: str) -> Iterat
     for index in range(module.body, len(tokens) - 1):
         token = tokens[index]
         if token.text.isdecimal() and tokens[index - 1].text == "[" and tokens[index + 1].text == "]":
-            yield _Edit(token.start, token.end, str(int(token.text) ^ 1))
+            yield (token.start, token.end, str(int(token.text) ^ 1))
 
 
 def _operands(module: Module, assignments: list[Assignment], text: str) -> Iterator[_Edit]:
@@ -169,10 +182,11 @@ def _operands(module: Module, assignments: list[Assignment], text: str) -> Itera
         if len(names) > 1
         for name, other in zip(names, [*names[1:], names[0]], strict=True)
     }
+    declared = _declared(module)
     for index in range(module.body, len(module.tokens)):
         token = module.tokens[index]
-        if token.text in others and module.tokens[index - 1].text != ".":
-            yield _Edit(token.start, token.end, others[token.text])
+        if token.text in others and index not in declared and module.tokens[index - 1].text != ".":
+            yield (token.start, token.end, others[token.text])
 
 
 # Larger parts
@@ -183,26 +197,23 @@ def _conditions(module: Module, assignments: list[Assignment], text: str) -> Ite
     for index in range(module.body, len(tokens) - 1):
         if tokens[index].text == "if" and tokens[index + 1].text == "(":
             start, end = tokens[index + 1].end, tokens[closing(tokens, index + 1)].start
-            yield _Edit(start, end, f"!({text[start:end]})")
+            yield (start, end, f"!({text[start:end]})")
 
 
 def _inverted(module: Module, assignments: list[Assignment], text: str) -> Iterator[_Edit]:
     for assignment in assignments:
         start, end = module.tokens[assignment.first].start, module.tokens[assignment.last].end
         if assignment.kind != "constant" and not _UNKNOWN.fullmatch(text[start:end]):
-            yield _Edit(start, end, f"~({text[start:end]})")
+            yield (start, end, f"~({text[start:end]})")
 
 
 def _lost(module: Module, assignments: list[Assignment], text: str) -> Iterator[_Edit]:
     for assignment in assignments:
         end = module.tokens[assignment.last + 1]
-        start = module.tokens[assignment.start].start
-        if end.text != ";":
-            continue
-        if assignment.kind == "continuous":
-            yield _Edit(start, end.end, "")
-        elif assignment.kind == "procedural":
-            yield _Edit(start, end.start, "")
+        start, before = module.tokens[assignment.start].start, module.tokens[assignment.start - 1].text
+        if end.text == ";" and assignment.kind in ("continuous", "procedural"):
+            alone = assignment.kind == "continuous" and before not in (")", "else")
+            yield (start, end.end, "" if alone else "begin end")
 
 
 def _branches(module: Module, assignments: list[Assignment], text: str) -> Iterator[_Edit]:
@@ -216,7 +227,8 @@ def _branches(module: Module, assignments: list[Assignment], text: str) -> Itera
         last = _end_of_branch(tokens, middle + 1)
         start, end = tokens[index].end, tokens[last].start
         first, second = text[start : tokens[middle].start], text[tokens[middle].end : end]
-        yield _Edit(start, end, f" {second.strip()} : {first.strip()}")
+        if first.split() != second.split():
+            yield (start, end, f" {second.strip()} : {first.strip()}")
 
 
 def _end_of_branch(tokens: list[Token], at: int) -> int:
@@ -235,6 +247,14 @@ def _end_of_branch(tokens: list[Token], at: int) -> int:
         if depth < 0 or (not depth and word in (";", ",", ":") and not questions):
             return index
     return len(tokens) - 1
+
+
+def _declared(module: Module) -> set[int]:
+    """What declares ports in the body."""
+    found: set[int] = set()
+    for first, last in port_declarations(module.tokens, module.body):
+        found.update(range(first, last))
+    return found
 
 
 def _ranges(tokens: list[Token]) -> set[int]:

@@ -89,7 +89,9 @@ def _kept(text: str, module: Module) -> Iterator[str]:
         last = _KEPT.get(tokens[index].text)
         if last is not None:
             start = index
-            while index < len(tokens) - 1 and tokens[index].text != last:
+            depth = 0
+            while index < len(tokens) - 1 and (depth or tokens[index].text != last):
+                depth += (tokens[index].text in OPENING) - (tokens[index].text in CLOSING)
                 index += 1
             yield text[tokens[start].start : tokens[index].end]
         index += 1

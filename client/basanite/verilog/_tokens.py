@@ -17,7 +17,7 @@ _PATTERN: Final = re.compile(
     | (?P<directive> `(?:define|include|timescale|line|default_nettype|pragma)\b(?:[^\\\n]|\\.)*+
                    | `(?:ifdef|ifndef|elsif|undef)\s+\w+
                    | `(?:else|endif|resetall|celldefine|endcelldefine|nounconnected_drive)\b )
-    | (?P<string> "(?:[^"\\]|\\.)*+"? )
+    | (?P<string> "(?:[^"\\\n]|\\.)*+"? )
     | (?P<number> (?:\d[\d_]*\s*)?'[sS]?[bodhBODH]\s*[0-9a-fA-FxXzZ?_]+
                 | '[01xXzZ] | \d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+|[munpf]?s)?\b )
     | (?P<name> [A-Za-z_][\w$]* | [$`]\w+ | \\\S+ )
