@@ -11,7 +11,15 @@ from typing import Any
 import e2e_command as command
 import pytest
 
-from basanite import Client, Item, StdioCase, StdioTask, VerilogCompileTask, VerilogEquivalenceTask
+from basanite import (
+    Client,
+    Item,
+    StdioCase,
+    StdioTask,
+    VerilogCompileTask,
+    VerilogEquivalenceTask,
+    VerilogTestbenchTask,
+)
 from basanite.verilog import NotAuditable, audit
 
 COUNTER = """\
@@ -134,3 +142,41 @@ def test_a_line_that_cannot_be_audited_is_named(folder: Path, line: bytes, said:
 def test_only_tasks_with_a_design_to_judge_are_taken(verilog: str) -> None:
     with Client(verilog) as client, pytest.raises(NotAuditable, match="form equivalence, testbench, cocotb"):
         audit(client, [Item(VerilogCompileTask(WIRE, "Golden"), "c")])
+
+
+# A testbench that only sees q at its end; and one whose reference is x for ever.
+WEAK = """\
+module tb;
+  reg clk = 0, rst = 1;
+  reg [3:0] step = 0;
+  wire [3:0] q;
+  wire odd;
+  Top dut(clk, rst, step, q, odd);
+  initial begin
+    repeat (3) begin #1 clk = 1; #1 clk = 0; end
+    rst = 0; step = 3;
+    repeat (3) begin #1 clk = 1; #1 clk = 0; end
+    $display("Mismatches: %0d in 1 samples", q !== 4'd9);
+    $finish;
+  end
+endmodule
+"""
+BLIND = WEAK.replace("q !== 4'd9", "(q ^ 4'bx) === 4'd9")
+
+
+def test_a_testbench_is_compared_with_the_good_design(verilog: str) -> None:
+    top = COUNTER.replace("Golden", "Top")
+    weak, blind = (
+        Item(VerilogTestbenchTask(top, "Top", text, "mismatches"), name)
+        for name, text in (("weak", WEAK), ("blind", BLIND))
+    )
+    with Client(verilog) as client:
+        forms = next(each.forms for each in client.describe().verifiers if each.kind == "verilog")
+        if "testbench" not in forms:
+            pytest.skip("the server does not judge testbenches")
+        of_weak, of_blind = audit(client, [weak, blind], mutants=100)
+    assert of_weak.sound
+    differs = {survivor.mutant.line for survivor in of_weak.survivors if survivor.differs}
+    assert differs == {2}  # nobody looks at `odd`
+    assert of_blind.vacuous_stubs == [stub.stub for stub in of_blind.stubs]
+    assert of_blind.detection_rate == 0
