@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from verilog_judge import Judge, equivalence, explain, outcome
 
+from basanite_services.verilog import vcd
 from basanite_services.verilog.vcd import MAX_BYTES
 
 GOLDEN = """
@@ -106,10 +108,12 @@ endmodule"""
     assert int(waves["judge.cycle"][first], 2) == verdict.cases[0].mismatch.first_cycle
 
 
-def test_it_is_empty_without_room_for_a_step(judge: Judge) -> None:
-    golden = "module Wide(input a, output [59999:0] p, q, r); assign p = {60000{a}}, q = p, r = p; endmodule"
-    task = equivalence(golden.replace("{a}", "{~a}"), golden, "Wide", cycles=2)
+def test_it_is_empty_without_room_for_a_step(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = equivalence(WRONG, GOLDEN, "Counter", cycles=20)
     task.equivalence.vcd = True
+    whole = judge(task).vcd
+    header = whole.index("#0\n")
+    monkeypatch.setattr(vcd, "MAX_BYTES", header + 20)
     verdict = judge(task)
     assert outcome(verdict) == "FAILED", explain(verdict)
     assert (verdict.HasField("vcd"), verdict.vcd) == (True, "")
