@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from basanite.v1 import tasks_pb2
 from basanite_sandboxes.icarus import DESIGN
@@ -48,6 +49,9 @@ def read_data(path: str, files: Sequence[tasks_pb2.SourceFile]) -> dict[str, str
         if file.name in data:
             raise InvalidItem(f"{path}[{number}].name", "must not name a file twice")
         data[file.name] = file.content
+    for number, file in enumerate(files):
+        if any(str(folder) in data for folder in PurePosixPath(file.name).parents):
+            raise InvalidItem(f"{path}[{number}].name", "must not have another file as its folder")
     if len(data) > MAX_FILES or sum(len(text.encode()) for text in data.values()) > MAX_DATA_BYTES:
         raise InvalidItem(path, f"must be at most {MAX_FILES} files of {MAX_DATA_BYTES} bytes together")
     return data

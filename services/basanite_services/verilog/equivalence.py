@@ -17,7 +17,7 @@ from basanite_services.verilog.design import DesignError, describe
 from basanite_services.verilog.golden import Golden, GoldenStore
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.messages import diagnostics
-from basanite_services.verilog.mismatch import MAX_WINDOWS, mismatch_of
+from basanite_services.verilog.mismatch import MAX_IN_FULL, mismatch_of
 from basanite_services.verilog.names import Surroundings
 from basanite_services.verilog.outcome import error, failed_as_a_whole, verdict_of, warning
 from basanite_services.verilog.ports import declared_ports, port_faults
@@ -213,14 +213,16 @@ def _cases(golden: Golden, waves: Waves) -> list[CaseResult]:
     wrong = 0
     for compared in golden.expectation.compare(waves):
         wrong += bool(compared.mismatched)
-        cases.append(_case(golden, compared, waves, window=wrong <= MAX_WINDOWS))
+        cases.append(_case(golden, compared, waves, in_full=wrong <= MAX_IN_FULL))
     return cases
 
 
-def _case(golden: Golden, compared: Compared, waves: Waves, *, window: bool) -> CaseResult:
+def _case(golden: Golden, compared: Compared, waves: Waves, *, in_full: bool) -> CaseResult:
     if not compared.mismatched:
         return CaseResult(outcome=result_pb2.OUTCOME_PASSED, weight=1)
-    mismatch = mismatch_of(compared, golden.design, golden.expectation, waves, golden.stimuli, window=window)
+    mismatch = mismatch_of(
+        compared, golden.design, golden.expectation, waves, golden.stimuli, in_full=in_full
+    )
     message = (
         f"output {mismatch.port}: {mismatch.mismatched_samples} of {mismatch.compared_samples} samples differ, first "
         f"in cycle {mismatch.first_cycle}"

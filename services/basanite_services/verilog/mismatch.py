@@ -10,8 +10,8 @@ from basanite_services.verilog.numbers import verilog_number, written
 from basanite_services.verilog.stimuli import Stimuli
 from basanite_services.verilog.waves import Waves
 
-MAX_WINDOWS = 16
-"""Outputs of a design for which the cycles before are shown: a verdict must stay small enough to be sent."""
+MAX_IN_FULL = 16
+"""Outputs of a design of which all is told: a verdict must stay small enough to be sent, and hints take time."""
 _WINDOW = 4
 """Cycles shown."""
 _SHOWN_INPUTS = 32
@@ -28,9 +28,9 @@ def mismatch_of(
     candidate: Waves,
     stimuli: Stimuli,
     *,
-    window: bool = True,
+    in_full: bool = True,
 ) -> WaveMismatch:
-    """For an output with at least one sample that differs. `window`: with the cycles before."""
+    """For an output with at least one sample that differs. `in_full`: with hints and the cycles before."""
     name = difference.port.name
     first = difference.mismatched[0]
     golden = expectation.golden.columns[name]
@@ -40,12 +40,12 @@ def mismatch_of(
         mismatched_samples=len(difference.mismatched),
         compared_samples=difference.compared,
         first_cycle=stimuli.cycles[first],
-        hints=hints_of(difference, design, expectation, candidate, stimuli),
+        hints=hints_of(difference, design, expectation, candidate, stimuli) if in_full else (),
     )
     if difference.port.width > _SHOWN_OUTPUT_BITS:
         return message
     message.expected, message.got = verilog_number(golden[first]), verilog_number(got[first])
-    for step in _window(stimuli, first) if window else ():
+    for step in _window(stimuli, first) if in_full else ():
         cycle = WaveCycle(cycle=stimuli.cycles[step])
         inputs = stimuli.values(step)
         for port in [port for port in design.inputs if port.width <= _SHOWN_INPUT_BITS][:_SHOWN_INPUTS]:

@@ -21,6 +21,7 @@ from basanite_services.verilog.design import Clock, Design, Port, Reset
 from basanite_services.verilog.draw import Draw
 from basanite_services.verilog.values import InputValues
 
+PAUSE_BITS = 20
 _FIRST_RESET_CYCLES = 3
 _SAME_PERIODS = 200
 """For how many edges several clocks keep their periods."""
@@ -62,11 +63,15 @@ class Stimuli:
     """The cycle of each step."""
     resets: frozenset[int]
     """The steps in which a reset is active."""
+    pauses: tuple[int, ...]
+    """How much longer than usual each step lasts: so no design knows when it is sampled. At most PAUSE_BITS."""
 
     @cached_property
     def image(self) -> bytes:
-        """All rows as `$readmemh` reads them."""
-        return "".join([f"{row:x}\n" for row in self.rows]).encode()
+        """All rows as `$readmemh` reads them, the pauses in front of the inputs."""
+        width = sum(port.width for port in self.inputs)
+        paused = zip(self.pauses, self.rows, strict=True)
+        return "".join([f"{pause << width | row:x}\n" for pause, row in paused]).encode()
 
     def values(self, step: int) -> dict[str, int]:
         """What each input is driven with in a step."""
@@ -219,7 +224,13 @@ class _Driver:
         self._in_reset: set[int] = set()
 
     def stimuli(self) -> Stimuli:
-        return Stimuli(self._inputs, tuple(self._rows), tuple(self._cycles), frozenset(self._in_reset))
+        return Stimuli(
+            self._inputs,
+            tuple(self._rows),
+            tuple(self._cycles),
+            frozenset(self._in_reset),
+            tuple(self._draw.bits(PAUSE_BITS) for _ in self._rows),
+        )
 
     def run(self, cycles: list[_Cycle]) -> None:
         edges = self._edges()

@@ -441,6 +441,7 @@ def test_the_task_is_looked_at_before_the_candidate(judge: Judge) -> None:
             {"clocking": tasks_pb2.Clocking(resets=[{"port": "s"}])},
             "verilog.equivalence.clocking.resets[0].port",
         ),
+        ({"data": {"a": "", "a/b": ""}}, "verilog.data[1].name"),
         ({"include_directories": ["/etc"]}, "verilog.include_directories[0]"),
         ({"defines": {"A": "1\n`include x"}}, "verilog.defines['A']"),
         ({"defines": {"A B": "1"}}, "verilog.defines['A B']"),
@@ -451,6 +452,19 @@ def test_a_task_that_breaks_a_rule_is_refused(judge: Judge, change: dict[str, ob
     with pytest.raises(InvalidItem) as caught:
         judge(equivalence(**arguments))  # type: ignore[arg-type]
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "always begin #999999 r = a + 1; #1 r = 0; end",
+        "always @(a) begin r = 0; #1000000 r = a + 1; #1 r = 0; end",
+    ],
+)
+def test_no_design_knows_when_it_is_sampled(judge: Judge, body: str) -> None:
+    golden = "module TopModule(input [7:0] a, output [7:0] y); assign y = a + 1; endmodule"
+    header = "module TopModule(input [7:0] a, output [7:0] y); reg [7:0] r = 0; assign y = r;"
+    fails(judge, f"{header} {body} endmodule", golden)
 
 
 def test_a_memory_whose_file_a_parameter_names(judge: Judge) -> None:
