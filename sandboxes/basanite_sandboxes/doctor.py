@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.process import ProcessPool, cgroup, native, remedy
 from basanite_sandboxes.process.pool import DEFAULT_UID_BASE
 from basanite_sandboxes.process.python import find_interpreter
@@ -61,6 +62,12 @@ def examine(python: Path | None = None) -> list[Check]:
             False,
             control.memory,
             "run as root, or in a delegated cgroup (systemd-run --user --scope -p Delegate=yes)",
+        ),
+        _attempt(
+            "iverilog",
+            lambda: f"Icarus Verilog {find_icarus().version}",
+            "apt-get install iverilog: the kind verilog needs it",
+            needed=False,
         ),
         Check("CPU accounting", control.cpu != "proc", False, control.cpu, "as for the memory limit"),
     ]
