@@ -99,13 +99,17 @@ class Icarus:
         command = (str(self.base / "ivl"), "-C/dev/stdin", settings, "--", *sources)
         return Stage(Command(command, output=DESIGN), _text(lines))
 
-    def simulate(self, *, output: str = "", plusargs: Sequence[str] = ()) -> Stage:
+    def simulate(
+        self, *, output: str = "", plusargs: Sequence[str] = (), stop_is_a_fault: bool = False
+    ) -> Stage:
         """Run the program in the file DESIGN. What it writes to the file `output` comes in Report.answers.
 
-        $stop is $finish. `plusargs` without their plus.
+        $stop is $finish, but for the exit status 1 if it is a fault. $dumpvars and the like write nothing.
+        `plusargs` without their plus.
         """
         words = (f"+{word}" for word in plusargs)
-        return Stage(Command((str(self.vvp), "-n", DESIGN, *words), output=output))
+        batch = "-N" if stop_is_a_fault else "-n"
+        return Stage(Command((str(self.vvp), batch, DESIGN, "-none", *words), output=output))
 
 
 @functools.cache

@@ -903,11 +903,15 @@ class TestbenchForm(google.protobuf.message.Message):
     """Name of the testbench's module; empty: the one module that no other instantiates."""
     @property
     def testbench(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
-        """Trusted, with all that it needs but the design; at most 4 MiB."""
+        """Trusted, with all that it needs but the design; at most 4 MiB. Files whose names end in .v or .sv are compiled; the
+        others it alone can include, or read when it runs.
+        """
 
     @property
     def reference(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
-        """Trusted files of a design that passes. Given, a testbench that it does not pass is a TASK_FAULT."""
+        """Trusted files of a design that passes. Given, a testbench that it does not pass is a TASK_FAULT. Only a task whose
+        reference has inout ports may have them.
+        """
 
     @property
     def defines(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...

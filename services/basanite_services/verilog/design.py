@@ -102,24 +102,33 @@ def describe(sources: Sources, top: str, parameters: Mapping[str, str] | None = 
 
     Raises DesignError: no such module, no ports, arrays, interfaces or inouts as ports, text that does not compile.
     """
+    elaborated, ports = _read(sources, top, parameters or {})
+    inouts = [port.name for port in ports if port.direction == "inout"]
+    if inouts:
+        raise DesignError(f"module {top}: inout ports are not supported: {', '.join(inouts)}")
+    clocks, resets = _clocking(elaborated.body, [port for port in ports if port.direction == "input"])
+    return Design(top, ports, clocks, resets)
+
+
+def trusted_ports(sources: Sources, top: str) -> tuple[Port, ...]:
+    """The ports of a module in trusted files, inouts among them. Raises DesignError as `describe` does."""
+    return _read(sources, top, {})[1]
+
+
+def _read(sources: Sources, top: str, parameters: Mapping[str, str]) -> tuple[_Elaborated, tuple[Port, ...]]:
     try:
         tokens = silence(preprocess(sources)).tokens
         check_nesting(tokens)
         _check_statements(tokens)
     except BrokenSource as broken:
         raise DesignError(f"{broken.place.file}:{broken.place.line}: {broken.message}") from None
-    elaborated = _elaborate(write(tokens), top, parameters or {})
+    elaborated = _elaborate(write(tokens), top, parameters)
     if elaborated.errors:
         raise DesignError(elaborated.errors[0])
-    body = elaborated.body
-    ports = tuple(_ports(body))
+    ports = tuple(_ports(elaborated.body))
     if not ports:
         raise DesignError(f"module {top} has no ports")
-    inouts = [port.name for port in ports if port.direction == "inout"]
-    if inouts:
-        raise DesignError(f"module {top}: inout ports are not supported: {', '.join(inouts)}")
-    clocks, resets = _clocking(body, [port for port in ports if port.direction == "input"])
-    return Design(top, ports, clocks, resets)
+    return elaborated, ports
 
 
 def _check_statements(tokens: Sequence[Token]) -> None:

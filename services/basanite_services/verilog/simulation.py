@@ -20,7 +20,7 @@ from basanite_services.verilog.messages import Message, read_messages
 from basanite_services.verilog.stimuli import Stimuli
 
 _TEXT = "design.v"
-_PROGRAM_BYTES = 64 << 20
+PROGRAM_BYTES = 64 << 20
 """How long a compiled design may be."""
 
 _LIMITS = {
@@ -68,18 +68,18 @@ async def simulate(
     stage = icarus.compile([_TEXT], top=[harness.module])
     compiled = await sandbox.run(
         stage.command,
-        dataclasses.replace(limits, output_bytes=_PROGRAM_BYTES),
+        dataclasses.replace(limits, output_bytes=PROGRAM_BYTES),
         stdin=stage.stdin,
         files={_TEXT: harness.text.encode() + text.encode(errors="replace")},
     )
-    usage = _usage(compiled)
+    usage = usage_of(compiled)
     said = await asyncio.to_thread(read_messages, compiled.stderr, harness.module) if compiled.stderr else []
     faults = tuple(_port_faults(said, harness, design))
     messages = tuple(_without_names(message, harness, module) for message in said)
     if not (compiled.ended is Ended.EXITED and compiled.exit_status == 0 and compiled.answers):
         return Simulated(
-            outcome=_outcome(compiled, result_pb2.OUTCOME_REJECTED),
-            why=_why(compiled, limits, "compiling it"),
+            outcome=outcome_of(compiled, result_pb2.OUTCOME_REJECTED),
+            why=why_of(compiled, limits, "compiling it"),
             messages=messages,
             port_faults=faults,
             usage=usage,
@@ -103,12 +103,12 @@ async def simulate(
             harness.stimuli_file: harness.stimuli,
         },
     )
-    usage = _usage(compiled, report)
+    usage = usage_of(compiled, report)
     if report.ended is Ended.EXITED and report.exit_status == 0:
         return Simulated(waves=report.answers, messages=messages, compiled=True, usage=usage)
     return Simulated(
-        outcome=_outcome(report, result_pb2.OUTCOME_CRASHED),
-        why=_why(report, limits, "simulating it"),
+        outcome=outcome_of(report, result_pb2.OUTCOME_CRASHED),
+        why=why_of(report, limits, "simulating it"),
         messages=messages,
         compiled=True,
         usage=usage,
@@ -151,7 +151,8 @@ _DRIVEN_INPUT = re.compile(r"input port (.+?) is coerced to inout")
 _OTHER_WIDTH = re.compile(r"Port \d+ \((.+?)\) of .* expects (\d+) bits, got (\d+)")
 
 
-def _outcome(report: Report, by_itself: result_pb2.Outcome.ValueType) -> result_pb2.Outcome.ValueType:
+def outcome_of(report: Report, by_itself: result_pb2.Outcome.ValueType) -> result_pb2.Outcome.ValueType:
+    """`by_itself`: of a run that ended by itself. Raises Overloaded if a run says nothing about the design."""
     if report.ended is Ended.STARVED:
         raise Overloaded("the machine was too busy to run the item: send it again, or use fewer cells")
     if report.ended is Ended.EXITED:
@@ -159,7 +160,8 @@ def _outcome(report: Report, by_itself: result_pb2.Outcome.ValueType) -> result_
     return _LIMITS.get(report.ended, result_pb2.OUTCOME_CRASHED)
 
 
-def _why(report: Report, limits: Limits, doing: str) -> str:
+def why_of(report: Report, limits: Limits, doing: str) -> str:
+    """One sentence without its subject, the design."""
     match report.ended:
         case Ended.EXITED if doing == "compiling it":
             return "does not compile"
@@ -175,7 +177,7 @@ def _why(report: Report, limits: Limits, doing: str) -> str:
             return f"{doing} ended the simulator"
 
 
-def _usage(*reports: Report) -> Usage:
+def usage_of(*reports: Report) -> Usage:
     return Usage(
         cpu_seconds=sum(report.cpu_seconds for report in reports),
         wall_seconds=sum(report.wall_seconds for report in reports),

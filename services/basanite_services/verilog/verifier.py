@@ -9,15 +9,19 @@ from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.spec import Limits, SandboxPool, SandboxUnavailable
 from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
+from basanite_services.verilog.compiling import judge_compile
 from basanite_services.verilog.equivalence import judge_equivalence
 from basanite_services.verilog.golden import GoldenStore
+from basanite_services.verilog.testbench import judge_testbench
+from basanite_services.verilog.trial import TrialStore
 
 _GOLDEN_BYTES = 256 << 20
+_TESTBENCH_BYTES = 128 << 20
 
 
 class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
     kind: ClassVar[str] = "verilog"
-    forms: ClassVar[tuple[str, ...]] = ("equivalence",)
+    forms: ClassVar[tuple[str, ...]] = ("equivalence", "testbench", "compile")
     languages: ClassVar[tuple[str, ...]] = ("verilog",)
     seeded: ClassVar[bool] = True
     default_limits: ClassVar[Limits] = Limits()
@@ -34,6 +38,7 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
 
     def __init__(self) -> None:
         self._goldens = GoldenStore(_GOLDEN_BYTES)
+        self._trials = TrialStore(_TESTBENCH_BYTES)
 
     def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
         try:
@@ -46,6 +51,10 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
         form = task.WhichOneof("form")
         if form == "equivalence":
             return await judge_equivalence(task, context, find_icarus(), self._goldens)
+        if form == "testbench":
+            return await judge_testbench(task, context, find_icarus(), self._trials)
+        if form == "compile":
+            return await judge_compile(task, context, find_icarus())
         if form is None:
             raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")
         raise InvalidItem(

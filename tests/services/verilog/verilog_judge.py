@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.process import ProcessPool
@@ -18,6 +18,7 @@ from basanite_services.chassis.verifier import Context
 from basanite_services.verilog.verifier import VerilogVerifier
 
 T = TypeVar("T")
+Rule = Literal["mismatches", "finish", "nonce"] | tuple[str, str]
 LIMITS = Limits(cpu_seconds=10, wall_seconds=60)
 SHORT = {"cpu_seconds": 1.0, "wall_seconds": 20.0}
 """For candidates that are meant to run into a limit."""
@@ -90,6 +91,41 @@ def equivalence(
     return tasks_pb2.VerilogTask(
         files=_files(candidate, "top.sv"), top=top, data=_files(data or {}, ""), equivalence=form, **task
     )
+
+
+def in_testbench(
+    candidate: str | Mapping[str, str],
+    bench: str | Mapping[str, str],
+    top: str = "TopModule",
+    *,
+    reference: str | Mapping[str, str] | None = None,
+    bench_top: str = "",
+    bench_defines: Mapping[str, str] | None = None,
+    rule: Rule = "mismatches",
+    data: Mapping[str, str] | None = None,
+    **task: Any,
+) -> tasks_pb2.VerilogTask:
+    """A testbench task. `rule`: its name, or a pair of patterns."""
+    form = tasks_pb2.TestbenchForm(
+        testbench=_files(bench, "tb.sv"),
+        testbench_top=bench_top,
+        reference=_files(reference, "reference.sv") if reference is not None else [],
+        defines=bench_defines or {},
+    )
+    if isinstance(rule, tuple):
+        form.pattern.passed, form.pattern.failed = rule
+    else:
+        getattr(form, rule).SetInParent()
+    return tasks_pb2.VerilogTask(
+        files=_files(candidate, "top.sv"), top=top, data=_files(data or {}, ""), testbench=form, **task
+    )
+
+
+def compiling(
+    candidate: str | Mapping[str, str], top: str = "TopModule", *, lint: bool = False, **task: Any
+) -> tasks_pb2.VerilogTask:
+    form = tasks_pb2.CompileForm(lint=lint)
+    return tasks_pb2.VerilogTask(files=_files(candidate, "top.sv"), top=top, compile=form, **task)
 
 
 def _files(given: str | Mapping[str, str], name: str) -> list[tasks_pb2.SourceFile]:
