@@ -100,16 +100,22 @@ class Icarus:
         return Stage(Command(command, output=DESIGN), _text(lines))
 
     def simulate(
-        self, *, output: str = "", plusargs: Sequence[str] = (), stop_is_a_fault: bool = False
+        self,
+        *,
+        output: str = "",
+        plusargs: Sequence[str] = (),
+        stop_is_a_fault: bool = False,
+        dumps: bool = True,
     ) -> Stage:
         """Run the program in the file DESIGN. What it writes to the file `output` comes in Report.answers.
 
-        $stop is $finish, but for the exit status 1 if it is a fault. $dumpvars and the like write nothing.
-        `plusargs` without their plus.
+        $stop is $finish, but for the exit status 1 if it is a fault. Without `dumps` $dumpvars and the like write
+        nothing. `plusargs` without their plus.
         """
         words = (f"+{word}" for word in plusargs)
         batch = "-N" if stop_is_a_fault else "-n"
-        return Stage(Command((str(self.vvp), batch, DESIGN, "-none", *words), output=output))
+        silent = () if dumps else ("-none",)
+        return Stage(Command((str(self.vvp), batch, DESIGN, *silent, *words), output=output))
 
 
 @functools.cache

@@ -115,7 +115,7 @@ async def run_together(
     if faults:
         why = "drives its own inputs"
         return Ran(result_pb2.OUTCOME_REJECTED, why, messages, others, faults, warnings, usage=usage)
-    stage = icarus.simulate(plusargs=question.plusargs, stop_is_a_fault=question.stop_is_a_fault)
+    stage = icarus.simulate(plusargs=question.plusargs, stop_is_a_fault=question.stop_is_a_fault, dumps=False)
     report = await sandbox.run(
         stage.command, limits, stdin=stage.stdin, files={**testbench.files, DESIGN: program}
     )
