@@ -170,6 +170,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddedPython:
+    """A Python interpreter that a tool embeds, and that a warm tool starts before its first run."""
+
+    library: str
+    """libpython, by its path."""
+    once: str
+    """A statement that it runs when it has started. An exception leaves the tool cold."""
+    each: str
+    """A statement at the start of every run, before the tool's main function. In a cold tool nobody runs it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """A program of this machine that many Commands run, and what it needs besides the libraries it is linked with.
 
@@ -181,6 +193,7 @@ class Tool:
     """Libraries that it always loads by name when it starts."""
     files: tuple[str, ...] = ()
     """Further files, or directories with all that is below."""
+    python: EmbeddedPython | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +210,10 @@ class Environment:
     packages: tuple[str, ...] = ()
     """e.g. "numpy 2.1.3"."""
     tools: tuple[Tool, ...] = ()
+    modules: tuple[Path, ...] = ()
+    """Further packages and modules, each with its own name below /environment, where tools find them; not with `path`."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of the environment of every Command."""
 
 
 class Sandbox(ABC):

@@ -1,13 +1,14 @@
 """Trusted warm agent: pid of its own inside one cell, runs one untrusted program at a time.
 
 Started as `python agent.py SOCKET INPUT FILTER OUT ERR ANSWERS SHARED HOW TOOLS MODULE..`: descriptors (see wire.py),
-how runs are isolated (see runner.py), the tools to keep warm (see warm.py), and the modules to import once. It must
-stay single-threaded (a raw clone takes only the calling thread along) and never read a program or an output itself:
+how runs are isolated (see runner.py), JSON of the variables that commands get and the tools to keep warm (see warm.py),
+and the modules to import once. It must stay single-threaded (a raw clone takes only the calling thread along) and never read a program or an output itself:
 what it reads, the next candidate inherits.
 """
 
 import ctypes
 import gc
+import json
 import os
 import resource
 import site
@@ -135,7 +136,8 @@ def serve(runner, tools):
 
 def main():
     numbers, how = [int(text) for text in sys.argv[1:8]], sys.argv[8]
-    tools, modules = sys.argv[9], sys.argv[10:]
+    orders, modules = json.loads(sys.argv[9]), sys.argv[10:]
+    program.ENVIRONMENT.update(orders["variables"])
     if os.path.isdir("/proc"):
         with open(
             "/proc/self/oom_score_adj", "w"
@@ -146,7 +148,7 @@ def main():
     if os.path.isdir("/environment"):
         sys.path.append("/environment")
     warm_up(modules)
-    warm = Warm(tools, how, runner.descriptors, runner.code, lambda: give_up(runner, runner.KEEPS))
+    warm = Warm(orders["warm"], how, runner.descriptors, runner.code, lambda: give_up(runner, runner.KEEPS))
     for name in (
         "program",
         "runner",

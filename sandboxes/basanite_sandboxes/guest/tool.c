@@ -4,7 +4,11 @@
  *
  * warm.py starts it, with BASANITE_TOOL: eight descriptors (server, input, /dev/null, three outputs, stage, the filter of
  * runs, and a pipe that is written to once all is ready), the program's path, and the libraries, one a line. A program
- * that says nothing there does not take part: it is statically linked, a script, or lacks a library. */
+ * that says nothing there does not take part: it is statically linked, a script, or lacks a library.
+ *
+ * Of a program that embeds Python three of the lines are "python:" with the path of its library, "once:" with a statement
+ * to run now, and "each:" with one for the start of each run. The program may initialise Python again: that keeps the
+ * modules. */
 #define _GNU_SOURCE
 #include "cell.h"
 
@@ -23,6 +27,8 @@ typedef int (*start_function)(main_function, int, char **, void (*)(void), void 
 
 enum { NOT_PLACED = 125 };
 static main_function tool_main;
+static int (*python_run)(const char *);
+static char *each_run;
 static char filter[1 << 16];
 
 /* Words of the program's text; see wire.py. It is the server's, and whole. */
@@ -83,6 +89,7 @@ static int run(size_t length, char **environment) {
     at += size;
   }
   if (*output && symlink("/dev/answers", output) < 0) _exit(NOT_PLACED);
+  if (each_run && python_run(each_run)) _exit(NOT_PLACED);
   return tool_main(count, arguments, environment);
 }
 
@@ -91,6 +98,21 @@ static void forget(const char *name) {
   char *value = getenv(name);
   unsetenv(name);
   if (value) memset(value - strlen(name) - 1, 0, strlen(name) + 1 + strlen(value));
+}
+
+/* Do what one line says; 0 if that cannot be. */
+static int load(const char *line) {
+  if (*line == '/') return dlopen(line, RTLD_LAZY) != 0;
+  if (!strncmp(line, "once:", 5)) return python_run && python_run(line + 5) == 0;
+  if (!strncmp(line, "each:", 5)) return (each_run = strdup(line + 5)) != 0;
+  if (strncmp(line, "python:", 7)) return 0;
+  void *library = dlopen(line + 7, RTLD_LAZY | RTLD_GLOBAL); /* modules look for its symbols everywhere */
+  if (!library) return 0;
+  void (*start)(int) = (void (*)(int))dlsym(library, "Py_InitializeEx");
+  python_run = (int (*)(const char *))dlsym(library, "PyRun_SimpleString");
+  if (!start || !python_run) return 0;
+  start(0);
+  return 1;
 }
 
 static int serve(int argc, char **argv, char **environment) {
@@ -104,7 +126,7 @@ static int serve(int argc, char **argv, char **environment) {
   for (int i = 0; i < 9; i++) fds[i] = (int)strtol(line, &line, 10);
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0 || strcmp(path, strtok_r(0, "\n", &rest))) return 1;
   while ((line = strtok_r(0, "\n", &rest)))
-    if (!dlopen(line, RTLD_LAZY)) return 1;
+    if (!load(line)) return 1;
   c.sock = fds[0], c.input = fds[1], c.null = fds[2], c.stage = fds[6];
   for (int i = 0; i < 3; i++) c.output[i] = fds[3 + i];
   ssize_t size = pread(fds[7], filter, sizeof filter, 0);

@@ -1,6 +1,5 @@
 """Starts warm tools: programs of the system with tool.c inside, which serve runs as the agent does."""
 
-import json
 import os
 import select
 import signal
@@ -16,13 +15,13 @@ IGNORED_BY_PYTHON = signal.SIGPIPE, signal.SIGXFSZ
 class Warm:
     """Tools that are up, by process id, for the agent to look after."""
 
-    def __init__(self, text, library, descriptors, code, give_up):
-        """`text`: JSON, each tool's path, libraries and socket. `library`: cell.c and tool.c. `descriptors`, `code`:
+    def __init__(self, asked, library, descriptors, code, give_up):
+        """`asked`: of each tool its path, what it does when it starts (see tool.c) and its socket. `library`: cell.c and tool.c. `descriptors`, `code`:
         the runner's. `give_up()`: does in the child that is to become a tool what the agent does."""
         self.pids = []
         self.ready = 0
         """A bit for each that is warm."""
-        tools = [(path, libraries, move(sock)) for path, libraries, sock in json.loads(text)]
+        tools = [(path, libraries, move(sock)) for path, libraries, sock in asked]
         starts = [
             (number, *self._start(*tool, library, descriptors, code, give_up))
             for number, tool in enumerate(tools)

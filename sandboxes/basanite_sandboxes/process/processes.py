@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process import procfs
 from basanite_sandboxes.process.files import CellFiles, memory_file
-from basanite_sandboxes.spec import Environment, Limits, SandboxUnavailable
+from basanite_sandboxes.spec import Environment, Limits, SandboxUnavailable, Tool
 
 INODES = 8192
 """How many files a run may have."""
@@ -51,7 +51,7 @@ class Processes(ABC):
 
     @abstractmethod
     def _launch(self, numbers: Sequence[str], tools: str) -> Launch:
-        """The command that ends with the agent's, whose descriptors `numbers` are. `tools`: see ../guest/warm.py."""
+        """The command that ends with the agent's, whose descriptors `numbers` are. `tools`: see ../guest/agent.py."""
 
     def start(self, files: CellFiles, far: socket.socket, tools: Mapping[str, socket.socket]) -> None:
         """Start them; the agent holds `far`, and each tool that it keeps warm its socket. Raises SandboxUnavailable."""
@@ -65,9 +65,10 @@ class Processes(ABC):
         self._stderr, stderr = os.pipe()
         passed: Sequence[int] = ()
         try:
-            loads = {tool.path: tool.loads for tool in self.environment.tools}
-            warm = json.dumps([[path, loads[path], sock.fileno()] for path, sock in tools.items()])
-            launch = self._launch([str(number) for number in numbers], warm)
+            loads = {tool.path: _loads(tool) for tool in self.environment.tools}
+            warm = [[path, loads[path], sock.fileno()] for path, sock in tools.items()]
+            orders = json.dumps({"variables": dict(self.environment.variables), "warm": warm})
+            launch = self._launch([str(number) for number in numbers], orders)
             passed = launch.passed
             # Not asyncio's: it waits for each process with a thread.
             self._process = subprocess.Popen(
@@ -144,3 +145,11 @@ class Processes(ABC):
         self._process.wait()
         os.close(self.pidfd)
         return None
+
+
+def _loads(tool: Tool) -> list[str]:
+    """What a warm tool does when it starts, as tool.c reads it."""
+    words = list(tool.loads)
+    if tool.python is not None:
+        words += [f"python:{tool.python.library}", f"once:{tool.python.once}", f"each:{tool.python.each}"]
+    return words

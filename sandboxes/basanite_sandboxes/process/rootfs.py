@@ -11,7 +11,7 @@ from pathlib import Path
 
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process.python import Interpreter
-from basanite_sandboxes.spec import Environment
+from basanite_sandboxes.spec import Environment, Tool
 
 GUEST = Path(__file__).parent.parent / "guest"
 GUEST_FILES = (
@@ -70,8 +70,10 @@ def root_arguments(interpreter: Interpreter, environment: Environment, contents:
         arguments += _bind(interpreter.prefix)
     if environment.path is not None:
         arguments += ["--ro-bind", str(environment.path), "/environment"]
+    for module in environment.modules:
+        arguments += ["--ro-bind", str(module), f"/environment/{module.name}"]
     for tool in environment.tools:
-        for name in (tool.path, *tool.loads, *tool.files):
+        for name in all_files(tool):
             if not _is_of_system(Path(name)):
                 arguments += _bind(Path(name))
     for name, fd in contents.items():
@@ -80,6 +82,11 @@ def root_arguments(interpreter: Interpreter, environment: Environment, contents:
         arguments += ["--setenv", name, value]
     # bubblewrap's root and /dev are tmpfs: writable, they would carry files from run to run.
     return [*arguments, "--remount-ro", "/"]
+
+
+def all_files(tool: Tool) -> tuple[str, ...]:
+    """Files and directories that a tool needs."""
+    return (tool.path, *tool.loads, *tool.files, *((tool.python.library,) if tool.python else ()))
 
 
 def _system() -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from basanite_sandboxes.process.python import Interpreter
+from basanite_sandboxes.process.rootfs import all_files
 from basanite_sandboxes.spec import Environment, SandboxUnavailable
 
 COMMANDS = (
@@ -111,8 +112,13 @@ def contents(interpreter: Interpreter, environment: Environment) -> Contents:
         root.add(Path("/etc/ld.so.cache"))
     if environment.path is not None:
         root.add_copy(environment.path, "/environment")
+    for module in environment.modules:
+        if module.is_dir():
+            root.add_copy(module, f"/environment/{module.name}")
+        else:
+            root.files[f"/environment/{module.name}"] = module
     for tool in environment.tools:
-        for path in map(Path, (tool.path, *tool.loads, *tool.files)):
+        for path in map(Path, all_files(tool)):
             root.add(path)
             for inner in _walk(path, skipped=()):
                 root.add(inner)

@@ -43,7 +43,7 @@ class ReducedProfile(Profile):
         self._users: Users | None = None
         self._roots: Roots | None = None
         self._housekeeper: ThreadPoolExecutor | None = None
-        self._stores: dict[tuple[Path | None, tuple[Tool, ...]], asyncio.Future[Path]] = {}
+        self._stores: dict[tuple[Path | None, tuple[Tool, ...], tuple[Path, ...]], asyncio.Future[Path]] = {}
 
     def prepare(self) -> None:
         lacking = remedy.for_reduced()
@@ -74,7 +74,7 @@ class ReducedProfile(Profile):
 
     async def _store(self, environment: Environment) -> Path:
         """Copied once, however many cells ask at one time; tried again if it fails."""
-        key = environment.path, environment.tools
+        key = environment.path, environment.tools, environment.modules
         known = self._stores.get(key)
         if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
             known = asyncio.ensure_future(asyncio.to_thread(self._copy, environment))
