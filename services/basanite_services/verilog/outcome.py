@@ -1,4 +1,4 @@
-"""Verdicts on designs that are compared with a golden reference."""
+"""Verdicts on designs, and what they are made of."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from collections.abc import Sequence
 
 from basanite.v1 import result_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, Usage, Verdict
+from basanite.v1.tasks_pb2 import VerilogTask
 from basanite_services.verilog.tokens import Place
 
 SCORE_POLICY = "weighted_fraction"
+
+
+def trusted_part(task: VerilogTask) -> bytes:
+    """All of a task but its candidate."""
+    rest = VerilogTask()
+    rest.CopyFrom(task)
+    del rest.files[:]
+    return rest.SerializeToString(deterministic=True)
 
 
 def verdict_of(cases: Sequence[CaseResult], diagnostics: Sequence[Diagnostic]) -> Verdict:
