@@ -78,15 +78,24 @@ class Icarus:
         lines.append("relative include:true")
         return Stage(Command((str(self.base / "ivlpp"), "-L", "-F/dev/stdin", "--", *sources)), _text(lines))
 
-    def compile(self, sources: Sequence[str], *, top: Sequence[str] = (), warnings: str = "n") -> Stage:
+    def compile(
+        self,
+        sources: Sequence[str],
+        *,
+        top: Sequence[str] = (),
+        warnings: str = "n",
+        parameters: Mapping[str, str] | None = None,
+    ) -> Stage:
         """Preprocessed sources become the program for `simulate`, in Report.answers.
 
         An error may leave the exit status 0, but then there is no program. Several sources are as many compilation
         units: directives and declarations outside of modules end with each.
         `top`: names of root modules; none: those that no other instantiates. `warnings`: letters as in ivl's settings.
+        `parameters`: of root modules, by names like "top.WIDTH"; one that is not there is told by a warning.
         """
         lines = [
             *(f"root:{name}" for name in top),
+            *(f"defparam:{name}={value}" for name, value in (parameters or {}).items()),
             f"basedir:{self.base}",
             *(f"module:{self.base / name}.vpi" for name in MODULES),
             *(f"generation:{flag}" for flag in _GENERATION),

@@ -211,7 +211,7 @@ class Environment:
     """e.g. "numpy 2.1.3"."""
     tools: tuple[Tool, ...] = ()
     modules: tuple[Path, ...] = ()
-    """Further packages and modules, each with its own name below /environment, where tools find them; not with `path`."""
+    """Further packages and modules, each by its name below /environment, for tools to find; not with `path`."""
     variables: tuple[tuple[str, str], ...] = ()
     """Of the environment of every Command."""
 

@@ -2,8 +2,8 @@
 
 Started as `python agent.py SOCKET INPUT FILTER OUT ERR ANSWERS SHARED HOW TOOLS MODULE..`: descriptors (see wire.py),
 how runs are isolated (see runner.py), JSON of the variables that commands get and the tools to keep warm (see warm.py),
-and the modules to import once. It must stay single-threaded (a raw clone takes only the calling thread along) and never read a program or an output itself:
-what it reads, the next candidate inherits.
+and the modules to import once. It must stay single-threaded (a raw clone takes only the calling thread along) and never
+read a program or an output itself: what it reads, the next candidate inherits.
 """
 
 import ctypes

@@ -6,10 +6,12 @@ import importlib.metadata
 from typing import ClassVar
 
 from basanite.v1 import result_pb2, tasks_pb2
+from basanite_sandboxes.cocotb import find_cocotb
 from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.spec import Limits, SandboxPool, SandboxUnavailable
 from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
 from basanite_services.verilog.compiling import judge_compile
+from basanite_services.verilog.cocotb_form import TriedStore, judge_cocotb
 from basanite_services.verilog.equivalence import judge_equivalence
 from basanite_services.verilog.golden import GoldenStore
 from basanite_services.verilog.testbench import judge_testbench
@@ -17,11 +19,12 @@ from basanite_services.verilog.trial import TrialStore
 
 _GOLDEN_BYTES = 256 << 20
 _TESTBENCH_BYTES = 128 << 20
+_TRIED_BYTES = 8 << 20
 
 
 class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
     kind: ClassVar[str] = "verilog"
-    forms: ClassVar[tuple[str, ...]] = ("equivalence", "testbench", "compile")
+    forms: ClassVar[tuple[str, ...]] = ("equivalence", "testbench", "cocotb", "compile")
     languages: ClassVar[tuple[str, ...]] = ("verilog",)
     seeded: ClassVar[bool] = True
     default_limits: ClassVar[Limits] = Limits()
@@ -39,13 +42,18 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
     def __init__(self) -> None:
         self._goldens = GoldenStore(_GOLDEN_BYTES)
         self._trials = TrialStore(_TESTBENCH_BYTES)
+        self._tried = TriedStore(_TRIED_BYTES)
 
     def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
         try:
-            icarus = find_icarus()
+            cocotb = find_cocotb(find_icarus())
         except SandboxUnavailable as error:
             raise ToolchainError(str(error)) from None
-        return (("iverilog", icarus.version), ("pyslang", importlib.metadata.version("pyslang")))
+        return (
+            ("cocotb", cocotb.version),
+            ("iverilog", cocotb.icarus.version),
+            ("pyslang", importlib.metadata.version("pyslang")),
+        )
 
     async def verify(self, task: tasks_pb2.VerilogTask, context: Context) -> result_pb2.Verdict:
         form = task.WhichOneof("form")
@@ -55,6 +63,8 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
             return await judge_testbench(task, context, find_icarus(), self._trials)
         if form == "compile":
             return await judge_compile(task, context, find_icarus())
+        if form == "cocotb":
+            return await judge_cocotb(task, context, find_cocotb(find_icarus()), self._tried)
         if form is None:
             raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")
         raise InvalidItem(

@@ -128,6 +128,31 @@ def compiling(
     return tasks_pb2.VerilogTask(files=_files(candidate, "top.sv"), top=top, compile=form, **task)
 
 
+def cocotb(
+    candidate: str | Mapping[str, str],
+    tests: str | Mapping[str, str],
+    expected: Iterable[str],
+    top: str = "top",
+    *,
+    modules: Iterable[str] = ("test_it",),
+    reference: str | Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | None = None,
+    **task: Any,
+) -> tasks_pb2.VerilogTask:
+    """A cocotb task; a text alone is a file of its own. Expected tests without a module are of test_it."""
+    form = tasks_pb2.CocotbForm(
+        tests=_files(tests, "test_it.py"),
+        modules=modules,
+        expected_tests=[name if "." in name else f"test_it.{name}" for name in expected],
+        parameters=parameters or {},
+        reference=[] if reference is None else _files(reference, "reference.sv"),
+    )
+    return tasks_pb2.VerilogTask(
+        files=_files(candidate, "top.sv"), top=top, data=_files(data or {}, ""), cocotb=form, **task
+    )
+
+
 def _files(given: str | Mapping[str, str], name: str) -> list[tasks_pb2.SourceFile]:
     texts = {name: given} if isinstance(given, str) else given
     return [tasks_pb2.SourceFile(name=name, content=text) for name, text in texts.items()]

@@ -18,35 +18,28 @@ A design shares this process. It cannot say anything here without the key, and t
 closed, before the simulator loads the design.
 """
 
-import hashlib
+import gc
 import hmac
+import importlib
 import json
 import os
 import sys
 
 ANSWERS_FD = 5  # as in wire.py
 MAX_MESSAGE = 1000
+MODULES = (
+    "pygpi.entry",
+    *("cocotb", "cocotb._init", "cocotb.clock", "cocotb.queue", "cocotb.regression", "cocotb.simulator"),
+    *("cocotb.result", "cocotb.triggers", "cocotb.types", "cocotb.utils"),
+)
 job = None
 answers = None
 
 
 def warm():
     """Import once what every run needs."""
-    import gc
-    import random  # noqa: F401
-
-    import cocotb  # noqa: F401
-    import cocotb._init
-    import cocotb.clock
-    import cocotb.queue
-    import cocotb.regression
-    import cocotb.result
-    import cocotb.simulator
-    import cocotb.triggers
-    import cocotb.types
-    import cocotb.utils  # noqa: F401
-    import pygpi.entry  # noqa: F401
-
+    for name in MODULES:
+        importlib.import_module(name)
     hmac.digest(b"", b"", "sha256")
     gc.collect()
     gc.freeze()
