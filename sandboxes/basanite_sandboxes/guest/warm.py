@@ -17,7 +17,8 @@ class Warm:
 
     def __init__(self, asked, library, descriptors, code, give_up):
         """`asked`: of each tool its path, what it does when it starts (see tool.c) and its socket. `library`: cell.c
-        and tool.c. `descriptors`, `code`: the runner's. `give_up()`: does in the child that is to become a tool what the agent does."""
+        and tool.c. `descriptors`, `code`: the runner's. `give_up()`: does in the child that is to become a tool what
+        the agent does."""
         self.pids = []
         self.ready = 0
         """A bit for each that is warm."""

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class TestResult:
+class Result:
     outcome: str
     """passed, failed or skipped."""
     message: str
@@ -21,7 +21,7 @@ class Answers:
     """Which there are; None if that was never said."""
     broken: str | None = None
     """Why they could not be imported."""
-    results: dict[str, TestResult] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
     """Of the tests that have ended, by name."""
     written: frozenset[str] = frozenset()
     """Signals of the design's top to which tests have written."""
@@ -67,7 +67,7 @@ def _take(found: Answers, said: dict[str, Any]) -> bool:
         case {"test": str(name), "outcome": str(outcome), "message": str(message), "written": list(written)}:
             if name in found.results or name not in (found.tests or ()):
                 return False
-            found.results[name] = TestResult(outcome, message)
+            found.results[name] = Result(outcome, message)
             found.written |= set(written)
         case {"end": True} if found.tests is not None:
             found.ended = True

@@ -19,7 +19,7 @@ from basanite_services.verilog.outcome import SCORE_POLICY, error, trusted_part,
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.sources import BadFiles, make_sources
 from basanite_services.verilog.store import Store
-from basanite_services.verilog.tested import Bench, Tested, missing_tests, passed, try_design
+from basanite_services.verilog.tested import Bench, Checked, missing_tests, passed, try_design
 from basanite_services.verilog.tokens import BrokenSource
 from basanite_services.verilog.write import write
 
@@ -153,7 +153,7 @@ async def _try(bench: Bench, reference: Sources | None, context: Context, cocotb
         return Tried(frozenset(tested.faults), tuple(vacuous))
 
 
-def _require_tests(bench: Bench, tested: Tested) -> None:
+def _require_tests(bench: Bench, tested: Checked) -> None:
     """The tests can be imported, and are those that are expected."""
     answers = tested.answers
     if answers.broken is not None:
@@ -174,7 +174,7 @@ def _stub(bench: Bench, ports: Sequence[Port]) -> str:
     return "\n".join([f"module {bench.top}({names});", *lines, "endmodule\n"])
 
 
-def _judge(bench: Bench, tried: Tried, tested: Tested, said: list[Diagnostic]) -> Verdict:
+def _judge(bench: Bench, tried: Tried, tested: Checked, said: list[Diagnostic]) -> Verdict:
     answers = tested.answers
     if not tested.compiled:
         errors = [one.message for one in said if one.severity == Diagnostic.SEVERITY_ERROR]
@@ -201,7 +201,7 @@ def _judge(bench: Bench, tried: Tried, tested: Tested, said: list[Diagnostic]) -
     return _verdict(cases, said, tested.usage)
 
 
-def _case(name: str, tested: Tested) -> CaseResult:
+def _case(name: str, tested: Checked) -> CaseResult:
     result = tested.answers.results.get(name)
     if result is None:
         if tested.outcome == result_pb2.OUTCOME_COMPLETED:

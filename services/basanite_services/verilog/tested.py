@@ -13,7 +13,7 @@ from basanite.v1.result_pb2 import Usage
 from basanite_sandboxes.cocotb import Cocotb
 from basanite_sandboxes.icarus import DESIGN
 from basanite_sandboxes.spec import Ended, Limits, Report, Sandbox
-from basanite_services.verilog.cocotb_answers import Answers, TestResult, read_answers
+from basanite_services.verilog.cocotb_answers import Answers, Result, read_answers
 from basanite_services.verilog.driven_inputs import check_stage, faults_of
 from basanite_services.verilog.messages import Message, read_messages
 from basanite_services.verilog.simulation import PROGRAM_BYTES, outcome_of, usage_of, why_of
@@ -40,7 +40,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Checked:
     """What came of it: of the tests, or, where none could be heard, an outcome and a sentence."""
 
     outcome: result_pb2.Outcome.ValueType
@@ -60,7 +60,7 @@ class Tested:
 
 async def try_design(
     sandbox: Sandbox, cocotb: Cocotb, text: str, bench: Bench, limits: Limits, *, run: bool = True
-) -> Tested:
+) -> Checked:
     """Test a design, given as preprocessed text; without `run`, only ask which tests there are.
 
     The limits hold for each stage. Raises Overloaded if a run says nothing about the design; SandboxError.
@@ -78,7 +78,7 @@ async def try_design(
     )
     messages = tuple(message for message in read_messages(compiled.stderr) if name not in message.text)
     if not _has_program(compiled):
-        return Tested(
+        return Checked(
             outcome_of(compiled, result_pb2.OUTCOME_REJECTED),
             why_of(compiled, limits, "compiling it"),
             messages=messages,
@@ -86,7 +86,7 @@ async def try_design(
         )
     if missing := _NO_PARAMETER.search(compiled.stderr.decode(errors="replace")):
         why = f"has no parameter {missing[1]}"
-        return Tested(result_pb2.OUTCOME_REJECTED, why, messages=messages, usage=usage_of(compiled))
+        return Checked(result_pb2.OUTCOME_REJECTED, why, messages=messages, usage=usage_of(compiled))
 
     key, output = secrets.token_bytes(32), f"answers_{secrets.token_hex(8)}"
     stage = cocotb.simulate(key, output, bench.top, bench.modules, bench.seed, run=run)
@@ -102,7 +102,7 @@ async def try_design(
         reports.append(checked)
     ended = answers.ended or answers.broken is not None
     whole_run = report.ended is Ended.EXITED and report.exit_status == 0 and ended
-    return Tested(
+    return Checked(
         result_pb2.OUTCOME_COMPLETED if whole_run else outcome_of(report, result_pb2.OUTCOME_CRASHED),
         "" if whole_run else why_of(report, limits, "simulating it"),
         answers,
@@ -152,5 +152,5 @@ def missing_tests(expected: Collection[str], there: Collection[str]) -> str:
     return "; ".join(told)
 
 
-def passed(result: TestResult | None) -> bool:
+def passed(result: Result | None) -> bool:
     return result is not None and result.outcome == "passed"

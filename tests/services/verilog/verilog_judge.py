@@ -29,13 +29,13 @@ class Judge:
 
     def __init__(self, secret: str = "the secret of the tests") -> None:
         self._runner = asyncio.Runner()
-        self._pool = ProcessPool(cells=2)
+        self.pool = ProcessPool(cells=2)
         self._verifier = VerilogVerifier()
         self._seed = functools.partial(Seeds(secret).seed, "verilog")
-        self.run(self._pool.start())
+        self.run(self.pool.start())
 
     def close(self) -> None:
-        self.run(self._pool.close())
+        self.run(self.pool.close())
         self._runner.close()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -57,7 +57,7 @@ class Judge:
         self, task: tasks_pb2.VerilogTask, environment: Environment | None = None, **limits: Any
     ) -> result_pb2.Verdict:
         effective = dataclasses.replace(LIMITS, **limits)
-        context = Context(effective, environment or Environment(), self._pool.sandbox, self._seed)
+        context = Context(effective, environment or Environment(), self.pool.sandbox, self._seed)
         verdict = await self._verifier.verify(task, context)
         # Over the wire and through the chassis' own check: what breaks there is a Failure as well.
         verdict = result_pb2.Verdict.FromString(verdict.SerializeToString())
