@@ -13,6 +13,12 @@ for file; do [ ! -e "$file" ] || seccomp=found; done
 # Compiles one small file of the sandbox; without it, runs cost more.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v iverilog >/dev/null || missing="$missing iverilog" # what the verilog service runs
+# The library of Python 3.N, which cocotb loads into the simulator.
+python=$(/usr/bin/python3 -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
+set -- /usr/lib/*/"$python".so.1.0 /usr/lib64/"$python".so.1.0 /usr/lib/"$python".so.1.0
+library=
+for file; do [ ! -e "$file" ] || library=found; done
+[ -z "$python" ] || [ -n "$library" ] || missing="$missing $python"
 /usr/bin/python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
 if [ "$wants" = full ]; then
   command -v dockerd >/dev/null || missing="$missing docker.io"

@@ -17,7 +17,7 @@ from basanite_services.verilog.cocotb_answers import read_answers
 from basanite_services.verilog.tested import Bench, Checked, try_design
 
 with (Path(__file__).parent / "cheats.toml").open("rb") as file:
-    CHEATS = {cheat["name"]: cheat for cheat in tomllib.load(file)["cheats"] if cheat["task"] == "logic"}
+    CHEATS = {cheat["id"]: cheat for cheat in tomllib.load(file)["cheats"] if cheat["task"] == "logic"}
 
 AND = "module top(input a, input b, output y); assign y = a & b; endmodule"
 TESTS = """
@@ -47,13 +47,13 @@ WRONG = "assign y = 1'b0;"
 PORTS = "module top(input a, input b, output y); "
 OWN = {
     "finishes": PORTS + "initial $finish; endmodule",
-    "finishes_late": fPORTS + "{WRONG} initial #3 $finish(0); endmodule",
-    "stops": fPORTS + "{WRONG} initial $stop; endmodule",
-    "is_fatal": fPORTS + "{WRONG} initial $fatal(0); endmodule",
+    "finishes_late": PORTS + WRONG + " initial #3 $finish(0); endmodule",
+    "stops": PORTS + WRONG + " initial $stop; endmodule",
+    "is_fatal": PORTS + WRONG + " initial $fatal(0); endmodule",
     "writes_results_xml": PORTS + "integer f; initial begin #50 f = "
     '$fopen("results.xml"); $fwrite(f, "<testsuites/>"); end endmodule',
-    "prints_results": fPORTS + '{WRONG} initial $display("** TESTS=2 PASS=2 FAIL=0 SKIP=0 **"); endmodule',
-    "prints_answers": fPORTS + "{WRONG} initial "
+    "prints_results": PORTS + WRONG + ' initial $display("** TESTS=2 PASS=2 FAIL=0 SKIP=0 **"); endmodule',
+    "prints_answers": PORTS + WRONG + " initial "
     '$display("{\\"test\\": \\"test_it.is_and\\", \\"outcome\\": \\"passed\\"}"); endmodule',
     "drives_its_inputs": PORTS + "assign a = 0; assign b = 0; assign y = 0; endmodule",
     "drives_its_inputs_below": "module zero(output o); assign o = 0; endmodule\n"
@@ -147,7 +147,7 @@ def run(judge: Judge, text: str, **limits: float) -> Checked:
 
 
 def test_who_ends_the_simulation_has_failed_what_did_not_end(judge: Judge) -> None:
-    tested = run(judge, fPORTS + "{WRONG} initial #1 $finish; endmodule")
+    tested = run(judge, PORTS + WRONG + " initial #1 $finish; endmodule")
     assert len(tested.answers.results) == len(NAMES)
     assert all(result.outcome == "failed" for result in tested.answers.results.values())
 
