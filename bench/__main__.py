@@ -15,6 +15,8 @@ from rich.table import Table
 
 from basanite import Client
 from basanite_sandboxes.process.python import find_interpreter
+from bench.cocotb import BARE as BARE_COCOTB
+from bench.cocotb import cocotb_ms
 from bench.measure import Cost, running_server
 from bench.memory import memory_mib
 from bench.native import native_ms
@@ -79,6 +81,8 @@ def main() -> None:
     found["verilog_ms"], found["verilog_tools_mib"] = verilog_ms(options.rounds)
     show_ratios(console, "CPU ms for a Verilog design and its testbench", found["verilog_ms"], BARE)
     show(console, "MiB of each warm tool in a cell", found["verilog_tools_mib"])
+    found["cocotb_ms"] = cocotb_ms(options.rounds)
+    show_ratios(console, "CPU ms for a Verilog design and its cocotb tests", found["cocotb_ms"], BARE_COCOTB)
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
     write("latest.json", found)
