@@ -13,6 +13,7 @@ from basanite_sandboxes.cocotb import Cocotb
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.verilog import check
 from basanite_services.verilog.design import Port, ports_of
+from basanite_services.verilog.driven_inputs import ports_of_other_names
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.messages import diagnostics
 from basanite_services.verilog.outcome import SCORE_POLICY, error, trusted_part, warning
@@ -73,6 +74,11 @@ async def judge_cocotb(
     if guarded.refusals:
         refused = [error(refusal.message, refusal.place) for refusal in guarded.refusals]
         return _all(bench, result_pb2.OUTCOME_FORBIDDEN, refused[0].message, [*refused, *vacuous])
+
+    tokens = await asyncio.to_thread(preprocess, sources)
+    if others := ports_of_other_names(tokens, bench.top):
+        why = f"port {others[0].text} has another name than its signal, by which tests would find it"
+        return _all(bench, result_pb2.OUTCOME_REJECTED, why, [error(why, others[0].place), *vacuous])
 
     async with context.lend(cocotb.environment) as sandbox:
         tested = await try_design(sandbox, cocotb, guarded.text, bench, context.limits)

@@ -11,10 +11,31 @@ from collections.abc import Mapping, Sequence
 
 from basanite_sandboxes.icarus import Icarus, Stage
 from basanite_services.verilog.messages import read_messages
+from basanite_services.verilog.names import header_end, is_name, plain
+from basanite_services.verilog.tokens import Token
 
 _NO_PORT = re.compile(r"port ``(.+?)'' is not a port")
 _DRIVEN = re.compile(r"input port (.+?) is coerced to inout")
 _OUTPUT = re.compile(r"Port \d+ \((.+?)\) of .* is connected to")
+
+
+def ports_of_other_names(tokens: Sequence[Token], top: str) -> list[Token]:
+    """Where the header of the module `top` gives a port another name than that of its signal: `.a(b)`, or `.a(b[0])`.
+
+    Whoever looks for `a` in the design then finds another signal of that name, if there is one.
+    """
+    found = []
+    for position, token in enumerate(tokens[:-1]):
+        name = tokens[position + 1]
+        if token.text not in ("module", "macromodule") or not is_name(name) or plain(name) != top:
+            continue
+        header = tokens[position : header_end(tokens, position)]
+        for at, dot in enumerate(header[:-4]):
+            if dot.text == "." and header[at + 2].text == "(":
+                same = is_name(header[at + 3]) and plain(header[at + 3]) == plain(header[at + 1])
+                if not same or header[at + 4].text != ")":
+                    found.append(header[at + 1])
+    return found
 
 
 def check_stage(

@@ -45,6 +45,11 @@ NAMES = ("is_and", "is_what_its_inputs_say")
 WRONG = "assign y = 1'b0;"
 
 PORTS = "module top(input a, input b, output y); "
+BACK = (
+    "reg t = 0, u = 0; always @(a) if (a) begin t = 1; #0 t = 0; end\n"
+    "always @(b) if (b) begin u = 1; #0 u = 0; end assign y = 0; "
+)
+"""Drivers that undo what others write to a and b."""
 OWN = {
     "finishes": PORTS + "initial $finish; endmodule",
     "finishes_late": PORTS + WRONG + " initial #3 $finish(0); endmodule",
@@ -68,6 +73,17 @@ OWN = {
     "has_nameless_ports": "module top({a}, {b}, y); input a, b;\n"
     "output y; assign a = 0; assign b = 0; assign y = 0; endmodule",
     "has_ports_under_other_names": "module top(.c(a), .d(b), y); input a, b; output y; assign a = 0; assign b = 0; "
+    "assign y = 0; endmodule",
+    "has_signals_under_the_names_of_ports": "module top(.a(c), .b(d), y); input c, d; output y; wire a, b;\n"
+    + BACK
+    + "assign a = t, b = u; endmodule",
+    "takes_back_what_is_written": PORTS + BACK + "assign a = t, b = u; endmodule",
+    "takes_it_back_below": "module s(inout o, input i); assign o = i; endmodule\n"
+    + PORTS
+    + BACK
+    + "s p(a, t), q(b, u); endmodule",
+    "takes_it_back_by_gates": PORTS + BACK + "nmos (a, t, 1'b1), (b, u, 1'b1); endmodule",
+    "takes_it_back_in_variables": "module top(output y); reg a = 0, b = 0; always @(a) a = 0; always @(b) b = 0;\n"
     "assign y = 0; endmodule",
     "has_two_way_ports": "module top(inout a, inout b, output y); assign a = 0; assign b = 0; assign y = 0; endmodule",
     "joins_ports": PORTS + "tran (a, y); tran (b, y); endmodule",
