@@ -26,8 +26,12 @@ def ports_of_other_names(tokens: Sequence[Token], top: str) -> list[Token]:
     """
     found = []
     for position, token in enumerate(tokens[:-1]):
-        name = tokens[position + 1]
-        if token.text not in ("module", "macromodule") or not is_name(name) or plain(name) != top:
+        if token.text not in ("module", "macromodule"):
+            continue
+        names = [
+            one for one in tokens[position + 1 : position + 3] if one.text not in ("automatic", "static")
+        ]
+        if not names or plain(names[0]) != top:
             continue
         header = tokens[position : header_end(tokens, position)]
         for at, dot in enumerate(header[:-4]):
@@ -64,7 +68,7 @@ def check_stage(
 def faults_of(names: Sequence[str], stderr: bytes, module: str, *, compiled: bool) -> dict[str, str]:
     """What is wrong with each of these names; empty if all are inputs that are left alone."""
     faults: dict[str, str] = {}
-    for message in read_messages(stderr):
+    for message in read_messages(stderr, module):
         if message.file != module:
             continue
         if found := _NO_PORT.search(message.text):

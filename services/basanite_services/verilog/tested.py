@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
 import secrets
@@ -76,7 +77,8 @@ async def try_design(
         stdin=stage.stdin,
         files={_TEXT: whole},
     )
-    messages = tuple(message for message in read_messages(compiled.stderr) if name not in message.text)
+    all_messages = await asyncio.to_thread(read_messages, compiled.stderr)
+    messages = tuple(message for message in all_messages if name not in message.text)
     if not _has_program(compiled):
         return Checked(
             outcome_of(compiled, result_pb2.OUTCOME_REJECTED),
