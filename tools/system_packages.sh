@@ -13,6 +13,7 @@ for file; do [ ! -e "$file" ] || seccomp=found; done
 # Compiles one small file of the sandbox; without it, runs cost more.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v iverilog >/dev/null || missing="$missing iverilog" # what the verilog service runs
+command -v yosys >/dev/null || missing="$missing yosys" # proofs of its form equivalence
 # The library of Python 3.N, which cocotb loads into the simulator.
 python=$(/usr/bin/python3 -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
 set -- /usr/lib/*/"$python".so.1.0 /usr/lib64/"$python".so.1.0 /usr/lib/"$python".so.1.0

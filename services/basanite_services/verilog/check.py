@@ -17,6 +17,8 @@ from basanite_services.verilog.stimuli import Directed, Plan
 MAX_CYCLES = 100_000
 MAX_DIRECTED_CYCLES = 10_000
 MAX_DATA_BYTES = 4 << 20
+MAX_FORMAL_SECONDS = 300
+MAX_FORMAL_DEPTH = 200
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 
 
@@ -84,6 +86,15 @@ def read_plan(path: str, plan: tasks_pb2.StimulusPlan) -> Plan:
                 raise InvalidItem(f"{here}.inputs[{name[:40]!r}]", str(error)) from None
         directed.append(Directed(inputs, vector.cycles or 1))
     return Plan(plan.cycles, tuple(directed))
+
+
+def read_formal(path: str, formal: tasks_pb2.FormalCheck) -> tuple[float, int]:
+    """-> (seconds of CPU time, cycles of the induction)"""
+    if not 0 <= formal.cpu_seconds <= MAX_FORMAL_SECONDS:
+        raise InvalidItem(f"{path}.cpu_seconds", f"must be above 0 and at most {MAX_FORMAL_SECONDS}")
+    if not 0 <= formal.depth <= MAX_FORMAL_DEPTH:
+        raise InvalidItem(f"{path}.depth", f"must be 1 to {MAX_FORMAL_DEPTH}")
+    return formal.cpu_seconds or 10.0, formal.depth or 20
 
 
 def read_clocking(

@@ -14,7 +14,11 @@ from basanite_sandboxes.spec import Limits
 from basanite_services.chassis.verifier import TaskFault
 from basanite_services.verilog.compare import Expectation
 from basanite_services.verilog.design import Design
+from basanite_services.verilog.gates import Netlist
 from basanite_services.verilog.stimuli import Stimuli
+from basanite_services.verilog.tokens import Token
+
+_CELL_BYTES, _TOKEN_BYTES = 1000, 250
 
 Key: TypeAlias = tuple[bytes, Limits]
 """The seed, which follows from all that is trusted; and the limits, within which one may work and not within others."""
@@ -24,14 +28,21 @@ _MAX_FAULTS = 1_000
 @dataclass(frozen=True)
 class Golden:
     design: Design
+    tokens: tuple[Token, ...]
     stimuli: Stimuli
     expectation: Expectation
+    netlist: Netlist | str = "nobody asked for it"
+    """For proofs; or why there is none."""
 
     @cached_property
     def memory_bytes(self) -> int:
         """About what it takes to keep it."""
         bits = sum(port.width for port in self.design.ports)
-        return len(self.stimuli.rows) * (3 * bits + 150 * (1 + len(self.design.outputs)))
+        text = _TOKEN_BYTES * len(self.tokens)
+        samples = len(self.stimuli.rows) * (3 * bits + 150 * (1 + len(self.design.outputs)))
+        return (
+            text + samples + (0 if isinstance(self.netlist, str) else _CELL_BYTES * len(self.netlist.cells))
+        )
 
 
 class GoldenStore:

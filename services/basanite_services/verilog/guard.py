@@ -55,6 +55,8 @@ class Guarded:
     """Where it printed, dumped or asserted: taken out."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """New names to the design's own."""
+    tokens: tuple[Token, ...] = field(default=(), repr=False)
+    """What `text` is written from."""
 
     def original(self, message: str) -> str:
         """A compiler's message, in the names that the design had."""
@@ -136,8 +138,10 @@ def guard(
     if refusals:
         return Guarded(refusals=tuple(refusals), silenced=tuple(silenced.places))
     new = _new_names(tokens, top, level, around)
+    checked = tuple(_renamed(tokens, new))
     return Guarded(
-        text=write(_renamed(tokens, new)),
+        text=write(checked),
+        tokens=checked,
         silenced=tuple(silenced.places),
         renamed={own: name for name, own in new.items()},
     )

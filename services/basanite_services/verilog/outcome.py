@@ -13,10 +13,12 @@ SCORE_POLICY = "weighted_fraction"
 
 
 def trusted_part(task: VerilogTask) -> bytes:
-    """All of a task but its candidate."""
+    """All of a task that judging follows from but its candidate."""
     rest = VerilogTask()
     rest.CopyFrom(task)
     del rest.files[:]
+    if rest.HasField("equivalence"):
+        rest.equivalence.vcd = False  # the same stimuli with and without
     return rest.SerializeToString(deterministic=True)
 
 
@@ -59,6 +61,10 @@ def error(message: str, place: Place | None = None) -> Diagnostic:
 
 def warning(message: str) -> Diagnostic:
     return _diagnostic(Diagnostic.SEVERITY_WARNING, message, None)
+
+
+def info(message: str) -> Diagnostic:
+    return _diagnostic(Diagnostic.SEVERITY_INFO, message, None)
 
 
 def _diagnostic(severity: Diagnostic.Severity.ValueType, message: str, place: Place | None) -> Diagnostic:

@@ -63,7 +63,7 @@ async def simulate(
 
     The limits hold for each of both stages. Raises Overloaded if a run says nothing about the design; SandboxError.
     """
-    name = _fresh_name(text)
+    name = fresh_name(text)
     harness = make_harness(module, design, parameters, stimuli, name)
     stage = icarus.compile([_TEXT], top=[harness.module])
     compiled = await sandbox.run(
@@ -115,7 +115,8 @@ async def simulate(
     )
 
 
-def _fresh_name(text: str) -> str:
+def fresh_name(text: str) -> str:
+    """A plain name that a text does not hold, and nobody can guess."""
     while True:
         name = f"h{secrets.token_hex(8)}"
         if name not in text:
@@ -178,8 +179,17 @@ def why_of(report: Report, limits: Limits, doing: str) -> str:
 
 
 def usage_of(*reports: Report) -> Usage:
+    """What runs took together."""
     return Usage(
         cpu_seconds=sum(report.cpu_seconds for report in reports),
         wall_seconds=sum(report.wall_seconds for report in reports),
         peak_memory_bytes=max(report.peak_memory_bytes for report in reports),
+    )
+
+
+def sum_of(*usages: Usage) -> Usage:
+    return Usage(
+        cpu_seconds=sum(usage.cpu_seconds for usage in usages),
+        wall_seconds=sum(usage.wall_seconds for usage in usages),
+        peak_memory_bytes=max(usage.peak_memory_bytes for usage in usages),
     )

@@ -16,7 +16,7 @@ from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.verilog import check, rules
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.messages import diagnostics
-from basanite_services.verilog.outcome import SCORE_POLICY, error, warning
+from basanite_services.verilog.outcome import SCORE_POLICY, error, trusted_part, warning
 from basanite_services.verilog.ports import declared_ports, port_faults
 from basanite_services.verilog.preprocess import Sources
 from basanite_services.verilog.sources import BadFiles, make_sources
@@ -45,7 +45,7 @@ async def judge_testbench(
         raise InvalidItem("environment", "must be empty: a design has no use for Python packages")
     asked = _Asked(task.testbench)
     checked = _check(task)
-    key = hashlib.sha256(_trusted(task) + repr(context.limits).encode()).digest()
+    key = hashlib.sha256(trusted_part(task) + repr(context.limits).encode()).digest()
     tried = await store.get(key, lambda: try_testbench(checked, asked.question, context, icarus))
     if isinstance(tried, Broken):
         raise TaskFault(tried.field, tried.fault)
@@ -131,14 +131,6 @@ class _Asked:
             return re.compile(text)
         except (re.error, OverflowError, RecursionError) as bad:
             raise InvalidItem(f"{_FORM}.pattern.{name}", f"must be a regular expression: {bad}") from None
-
-
-def _trusted(task: tasks_pb2.VerilogTask) -> bytes:
-    """All of a task but its candidate."""
-    rest = tasks_pb2.VerilogTask()
-    rest.CopyFrom(task)
-    del rest.files[:]
-    return rest.SerializeToString(deterministic=True)
 
 
 def _check(task: tasks_pb2.VerilogTask) -> TestbenchTask:

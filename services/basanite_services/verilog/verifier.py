@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import suppress
 from typing import ClassVar
 
 from basanite.v1 import result_pb2, tasks_pb2
-from basanite_sandboxes.cocotb import find_cocotb
+from basanite_sandboxes.cocotb import Cocotb, find_cocotb
 from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.spec import Limits, SandboxPool, SandboxUnavailable
+from basanite_sandboxes.yosys import Yosys, find_yosys
 from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
-from basanite_services.verilog.compiling import judge_compile
 from basanite_services.verilog.cocotb_form import TriedStore, judge_cocotb
+from basanite_services.verilog.compiling import judge_compile
 from basanite_services.verilog.equivalence import judge_equivalence
 from basanite_services.verilog.golden import GoldenStore
 from basanite_services.verilog.testbench import judge_testbench
@@ -20,6 +22,20 @@ from basanite_services.verilog.trial import TrialStore
 _GOLDEN_BYTES = 256 << 20
 _TESTBENCH_BYTES = 128 << 20
 _TRIED_BYTES = 8 << 20
+
+
+def _yosys() -> Yosys:
+    try:
+        return find_yosys()
+    except SandboxUnavailable as error:
+        raise ToolchainError(str(error)) from None
+
+
+def _cocotb() -> Cocotb:
+    try:
+        return find_cocotb(find_icarus())
+    except SandboxUnavailable as error:
+        raise ToolchainError(str(error)) from None
 
 
 class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
@@ -46,25 +62,27 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
 
     def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
         try:
-            cocotb = find_cocotb(find_icarus())
+            icarus = find_icarus()
         except SandboxUnavailable as error:
             raise ToolchainError(str(error)) from None
-        return (
-            ("cocotb", cocotb.version),
-            ("iverilog", cocotb.icarus.version),
-            ("pyslang", importlib.metadata.version("pyslang")),
-        )
+        tools = [("iverilog", icarus.version), ("pyslang", importlib.metadata.version("pyslang"))]
+        # Without these, only items that ask for them cannot be judged.
+        with suppress(SandboxUnavailable):
+            tools.append(("cocotb", find_cocotb(icarus).version))
+        with suppress(SandboxUnavailable):
+            tools.append(("yosys", find_yosys().version))
+        return tuple(tools)
 
     async def verify(self, task: tasks_pb2.VerilogTask, context: Context) -> result_pb2.Verdict:
         form = task.WhichOneof("form")
         if form == "equivalence":
-            return await judge_equivalence(task, context, find_icarus(), self._goldens)
+            return await judge_equivalence(task, context, find_icarus(), self._goldens, _yosys)
         if form == "testbench":
             return await judge_testbench(task, context, find_icarus(), self._trials)
+        if form == "cocotb":
+            return await judge_cocotb(task, context, _cocotb(), self._tried)
         if form == "compile":
             return await judge_compile(task, context, find_icarus())
-        if form == "cocotb":
-            return await judge_cocotb(task, context, find_cocotb(find_icarus()), self._tried)
         if form is None:
             raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")
         raise InvalidItem(

@@ -18,6 +18,14 @@ def iverilog() -> None:
         pytest.skip("iverilog and vvp are not installed")
 
 
+@pytest.fixture(scope="session")
+def yosys(iverilog: None) -> None:
+    if shutil.which("yosys") is None:
+        if "verilog" in os.environ.get("BASANITE_REQUIRE", "").split(","):
+            pytest.fail("yosys is not installed")
+        pytest.skip("yosys is not installed")
+
+
 @pytest.fixture(scope="module")
 def judge(iverilog: None) -> Iterator[Judge]:
     """One a module: a pool belongs to one event loop."""

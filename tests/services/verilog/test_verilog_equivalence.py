@@ -499,10 +499,17 @@ def test_forms_that_are_not_judged_here_say_so(judge: Judge) -> None:
     with pytest.raises(InvalidItem, match="must be set: equivalence"):
         judge(tasks_pb2.VerilogTask(top="TopModule"))
     proof = equivalence(ADDER, ADDER)
-    proof.equivalence.formal.SetInParent()
-    with pytest.raises(InvalidItem) as caught:
-        judge(proof)
-    assert caught.value.field == "verilog.equivalence.formal"
+    for field, wrong in (
+        ("cpu_seconds", -1.0),
+        ("cpu_seconds", float("nan")),
+        ("cpu_seconds", 301),
+        ("depth", 201),
+    ):
+        proof.equivalence.formal.Clear()
+        setattr(proof.equivalence.formal, field, wrong)
+        with pytest.raises(InvalidItem) as caught:
+            judge(proof)
+        assert caught.value.field == f"verilog.equivalence.formal.{field}"
 
 
 # The candidate's files -------------------------------------------------------------------------------------

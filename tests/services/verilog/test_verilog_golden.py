@@ -25,7 +25,7 @@ DESIGN = Design("T", PORTS, (), ())
 def golden(cycles: int = 100) -> Golden:
     stimuli = make_stimuli(DESIGN, Plan(cycles), b"s" * 32)
     waves = Waves((PORTS[1],), tuple(b"00000000" for _ in stimuli.rows))
-    return Golden(DESIGN, stimuli, Expectation(waves))
+    return Golden(DESIGN, (), stimuli, Expectation(waves))
 
 
 def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:

@@ -77,6 +77,7 @@ def equivalence(
     clocking: tasks_pb2.Clocking | None = None,
     parameters: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
+    formal: tasks_pb2.FormalCheck | None = None,
     **task: Any,
 ) -> tasks_pb2.VerilogTask:
     """An equivalence task; a text alone is a file of its own."""
@@ -87,6 +88,7 @@ def equivalence(
         parameters=parameters or {},
         clocking=clocking,
         stimuli=tasks_pb2.StimulusPlan(cycles=cycles, directed=vectors),
+        formal=formal,
     )
     return tasks_pb2.VerilogTask(
         files=_files(candidate, "top.sv"), top=top, data=_files(data or {}, ""), equivalence=form, **task
@@ -168,6 +170,11 @@ def name_of(outcome: int) -> str:
 
 def outcomes(verdict: result_pb2.Verdict) -> list[str]:
     return [name_of(case.outcome) for case in verdict.cases]
+
+
+def parts(verdict: result_pb2.Verdict) -> dict[str, str]:
+    """The states of a verdict's parts, by name."""
+    return {one.name: result_pb2.Part.State.Name(one.state).removeprefix("STATE_") for one in verdict.parts}
 
 
 def explain(verdict: result_pb2.Verdict) -> str:
