@@ -63,7 +63,7 @@ async def judge_cocotb(
         raise InvalidItem("environment", "must be empty: tests have the standard library, cocotb and pytest")
     seed = context.seed(trusted_part(task))
     bench, reference = _check(task, int.from_bytes(seed[:6], "big"))
-    tried = await store.get(seed, lambda: _try(bench, reference, context, cocotb))
+    tried = await store.get((seed, context.limits), lambda: _try(bench, reference, context, cocotb))
     vacuous = [warning(text) for text in tried.vacuous]
     try:
         sources = make_sources(task.files, task.include_directories, task.defines, bench.data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, Verdict
 from basanite_sandboxes.icarus import Icarus
-from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
+from basanite_services.chassis.verifier import Context, InvalidItem
 from basanite_services.verilog import check, rules
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.messages import diagnostics
@@ -24,7 +24,6 @@ from basanite_services.verilog.together import Question, Ran, run_together
 from basanite_services.verilog.trial import (
     REFERENCE,
     TESTBENCH,
-    Broken,
     TestbenchTask,
     TrialStore,
     Tried,
@@ -45,10 +44,8 @@ async def judge_testbench(
         raise InvalidItem("environment", "must be empty: a design has no use for Python packages")
     asked = _Asked(task.testbench)
     checked = _check(task)
-    key = hashlib.sha256(trusted_part(task) + repr(context.limits).encode()).digest()
+    key = (hashlib.sha256(trusted_part(task)).digest(), context.limits)
     tried = await store.get(key, lambda: try_testbench(checked, asked.question, context, icarus))
-    if isinstance(tried, Broken):
-        raise TaskFault(tried.field, tried.fault)
     vacuous = [warning(sentence) for sentence in tried.vacuous]
 
     try:

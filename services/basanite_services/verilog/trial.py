@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from basanite.v1 import result_pb2
 from basanite_sandboxes.icarus import Icarus
 from basanite_sandboxes.spec import Ended, Limits
-from basanite_services.chassis.verifier import Context
+from basanite_services.chassis.verifier import Context, TaskFault
 from basanite_services.verilog.design import DesignError, Port, trusted_ports
 from basanite_services.verilog.guard import Guarded, Level, guard
 from basanite_services.verilog.messages import Message
@@ -87,20 +87,7 @@ class Tried:
         )
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A testbench by which no candidate can be judged."""
-
-    fault: str
-    field: str = TESTBENCH
-
-    @property
-    def memory_bytes(self) -> int:
-        return 1000 + len(self.fault)
-
-
-class TrialStore(Store[Tried | Broken]):
-    """Those last used."""
+TrialStore = Store[Tried]
 
 
 class _Fault(Exception):
@@ -111,14 +98,14 @@ class _Fault(Exception):
 
 async def try_testbench(
     task: TestbenchTask, ask: Callable[[str], Question], context: Context, icarus: Icarus
-) -> Tried | Broken:
-    """`ask`: from Tried.mark to what is asked of a simulation. Raises Overloaded, SandboxError; faults are returned."""
+) -> Tried:
+    """`ask`: from Tried.mark to what is asked of a simulation. Raises TaskFault, Overloaded, SandboxError."""
     try:
         return await _Trial(task, context, icarus).run(ask)
     except _Fault as fault:
-        return Broken(str(fault), fault.field)
+        raise TaskFault(fault.field, str(fault)) from None
     except BadTestbench as bad:
-        return Broken(f"the testbench cannot be judged by: {bad}")
+        raise TaskFault(TESTBENCH, f"the testbench cannot be judged by: {bad}") from None
 
 
 class _Trial:
