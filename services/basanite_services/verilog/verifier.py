@@ -83,8 +83,4 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
             return await judge_cocotb(task, context, _cocotb(), self._tried)
         if form == "compile":
             return await judge_compile(task, context, find_icarus())
-        if form is None:
-            raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")
-        raise InvalidItem(
-            f"verilog.{form}", f"must be a form that this server judges: {', '.join(self.forms)}"
-        )
+        raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")
