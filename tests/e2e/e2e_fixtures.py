@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import e2e_command as command
@@ -59,14 +59,14 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def serving(*settings: str) -> Iterator[tuple[str, int]]:
-    """A server of our own, `basanite serve`, which ends in order: its address and process id."""
+def serving(
+    *settings: str, service: Sequence[str] = (*command.BASANITE, "serve")
+) -> Iterator[tuple[str, int]]:
+    """A server of our own, which ends in order: its address and process id."""
     path = Path(tempfile.mkdtemp(prefix="be-", dir="/tmp"))
     socket, log = path / "s", path / "log"
     with log.open("w") as stderr:
-        server = subprocess.Popen(
-            [*command.BASANITE, "serve", "--listen", f"unix:{socket}", *settings], stderr=stderr
-        )
+        server = subprocess.Popen([*service, "--listen", f"unix:{socket}", *settings], stderr=stderr)
     try:
         command.wait_for(lambda: '"serving"' in log.read_text() or server.poll() is not None)
         assert server.poll() is None, log.read_text()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from e2e_fixtures import serving
 from basanite import Client, FunctionCase, FunctionTask, Item, Limits, Outcome, Result, StdioCase, StdioTask
 
 LIMITS = Limits(cpu_seconds=0.2, wall_seconds=0.5, memory_bytes=64 << 20, output_bytes=1 << 20)
+CODE = (sys.executable, "-m", "basanite_services.code")
+"""Alone: a cell with tools of another service has more processes."""
 CELLS, PROCESSES_OF_A_CELL = 2, 3
 DESCRIPTORS_OF_A_CELL = 20
 """At most, in the server."""
@@ -187,7 +190,7 @@ def judge_under_fire(count: int, mean_seconds: float, folder: Path) -> None:
     made = make_items(count, random.Random(11))
     half = count // 2
     calm = make_items(40, random.Random(12))
-    with serving("--cells", str(CELLS)) as (address, server), Client(address) as client:
+    with serving("--cells", str(CELLS), service=CODE) as (address, server), Client(address) as client:
         assert not tally(calm, client.verify_batch([item for item, _ in calm])).wrong
         before = at_rest(client, server)
         with Killer(server, mean_seconds, seed=13) as killer:
