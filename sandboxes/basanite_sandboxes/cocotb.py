@@ -59,7 +59,8 @@ class Cocotb:
         python = EmbeddedPython(
             str(self.library), "import basanite_cocotb; basanite_cocotb.warm()", "basanite_cocotb.begin()"
         )
-        tool = Tool(simulator.path, simulator.loads, (*simulator.files, sys.base_prefix), python)
+        standard = dict.fromkeys(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+        tool = Tool(simulator.path, simulator.loads, (*simulator.files, *standard), python)
         return Environment(
             name="cocotb",
             tools=(*others, tool),

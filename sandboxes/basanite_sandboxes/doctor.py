@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from basanite_sandboxes.cocotb import find_cocotb
 from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.process import ProcessPool, cgroup, native, remedy
 from basanite_sandboxes.process.pool import DEFAULT_UID_BASE
 from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import Ended, Environment, Isolation, Limits, PythonProgram, SandboxError
+from basanite_sandboxes.yosys import find_yosys
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,18 @@ def examine(python: Path | None = None) -> list[Check]:
             "iverilog",
             lambda: f"Icarus Verilog {find_icarus().version}",
             "apt-get install iverilog: the kind verilog needs it",
+            needed=False,
+        ),
+        _attempt(
+            "cocotb",
+            lambda: f"cocotb {find_cocotb(find_icarus()).version}",
+            "for the form cocotb of the kind verilog",
+            needed=False,
+        ),
+        _attempt(
+            "yosys",
+            lambda: f"Yosys {find_yosys().version}",
+            "apt-get install yosys: proofs of the kind verilog need it",
             needed=False,
         ),
         Check("CPU accounting", control.cpu != "proc", False, control.cpu, "as for the memory limit"),

@@ -227,6 +227,7 @@ class Server:
                 judge.served[kind.kind] = serve(kind(), self._pool)
             except ToolchainError as error:
                 self._log.warning("verifier left out", kind=kind.kind, why=str(error))
+                judge.broken[kind.kind] = f"this server cannot judge kind {kind.kind!r}: {error}"
             except Exception as error:
                 # A bug in one verifier must not keep the others from being served.
                 self._log.error("verifier left out", kind=kind.kind, why=str(error), trace=where(error))

@@ -10,6 +10,7 @@ from basanite.v1 import tasks_pb2
 from basanite_sandboxes.icarus import DESIGN
 from basanite_services.chassis.verifier import InvalidItem
 from basanite_services.verilog.design import Clock, Port, Reset
+from basanite_services.verilog.keywords import KEYWORDS
 from basanite_services.verilog.numbers import read_number
 from basanite_services.verilog.sources import MAX_FILES, is_file_name, plain_path
 from basanite_services.verilog.stimuli import Directed, Plan
@@ -23,13 +24,17 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 
 
 def check_name(path: str, name: str) -> None:
+    """Of a module or a parameter."""
     if not _IDENTIFIER.fullmatch(name):
         raise InvalidItem(path, "must be a Verilog identifier")
+    if name in KEYWORDS:
+        raise InvalidItem(path, f"must not be a keyword of SystemVerilog, as {name} is")
 
 
 def check_defines(path: str, defines: Mapping[str, str]) -> None:
     for name, text in sorted(defines.items()):
-        check_name(f"{path}[{name[:40]!r}]", name)
+        if not _IDENTIFIER.fullmatch(name):
+            raise InvalidItem(f"{path}[{name[:40]!r}]", "must be a Verilog identifier")
         if "\n" in text or "\r" in text:
             raise InvalidItem(f"{path}[{name!r}]", "must not hold a line break")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 from basanite_services.verilog.design_lines import DESIGN_FILE
 
@@ -41,6 +42,13 @@ class Judged:
     passed: bool
     why: str = ""
     """Why not, in a sentence that tells nothing of the testbench's text."""
+
+
+class Pattern(Protocol):
+    """A regular expression."""
+
+    def fullmatch(self, text: str) -> object:
+        """None if it does not match."""
 
 
 Rule = Callable[[Output], Judged]
@@ -81,12 +89,12 @@ def _hints(lines: list[str]) -> list[str]:
     return [f"output {hint[1]}: {hint[2]} samples, the first at time {hint[3]}" for hint in found[:MAX_HINTS]]
 
 
-def pattern(passed: re.Pattern[str], failed: re.Pattern[str] | None) -> Rule:
+def pattern(passed: Pattern, failed: Pattern | None) -> Rule:
     """One line alone matches `passed`, the last one, and none `failed`."""
 
     def judge(output: Output) -> Judged:
         lines = lines_of(output.stdout)
-        # Longer ones no pattern is meant for, and some would take for ever.
+        # Longer ones no pattern is meant for.
         if failed is not None and any(failed.fullmatch(line[:MAX_LINE]) for line in lines):
             return Judged(False, "the testbench says that the design failed")
         matching = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import re2
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, Verdict
@@ -120,14 +121,20 @@ class _Asked:
                 word = secrets.token_hex(16)
                 return Question(rules.nonce(word), plusargs=(f"nonce={word}",))
 
-    def _compiled(self, name: str) -> re.Pattern[str]:
+    def _compiled(self, name: str) -> rules.Pattern:
         text: str = getattr(self.form.pattern, name)
         if len(text) > _MAX_PATTERN:
             raise InvalidItem(f"{_FORM}.pattern.{name}", f"must be at most {_MAX_PATTERN} characters")
+        options = re2.Options()
+        options.log_errors = False
         try:
-            return re.compile(text)
-        except (re.error, OverflowError, RecursionError) as bad:
-            raise InvalidItem(f"{_FORM}.pattern.{name}", f"must be a regular expression: {bad}") from None
+            compiled: rules.Pattern = re2.compile(text, options)
+        except re2.error as bad:
+            why = bad.args[0].decode(errors="replace")
+            raise InvalidItem(
+                f"{_FORM}.pattern.{name}", f"must be a regular expression as RE2 has them: {why}"
+            ) from None
+        return compiled
 
 
 def _check(task: tasks_pb2.VerilogTask) -> TestbenchTask:

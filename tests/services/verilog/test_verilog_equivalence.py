@@ -445,6 +445,8 @@ def test_the_task_is_looked_at_before_the_candidate(judge: Judge) -> None:
         ({"include_directories": ["/etc"]}, "verilog.include_directories[0]"),
         ({"defines": {"A": "1\n`include x"}}, "verilog.defines['A']"),
         ({"defines": {"A B": "1"}}, "verilog.defines['A B']"),
+        ({"top": "module"}, "verilog.top"),
+        ({"golden_top": "wire"}, "verilog.equivalence.golden_top"),
     ],
 )
 def test_a_task_that_breaks_a_rule_is_refused(judge: Judge, change: dict[str, object], field: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from verilog_judge import Judge, equivalence, explain, outcome, parts
@@ -13,15 +12,11 @@ from verilog_unprovable import COUNT, FOUND, OTHER_EVENTS, STORE, STORED, UNKNOW
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.tasks_pb2 import FormalCheck
-from basanite_sandboxes.icarus import find_icarus
-from basanite_sandboxes.yosys import find_yosys
-from basanite_services.chassis.verifier import ToolchainError
 from basanite_services.verilog.design import describe
 from basanite_services.verilog.gates import Unprovable as NoProof
 from basanite_services.verilog.gates import read_netlist
 from basanite_services.verilog.miter import ask
 from basanite_services.verilog.preprocess import Sources
-from basanite_services.verilog.verifier import VerilogVerifier
 
 pytestmark = pytest.mark.usefixtures("yosys")
 PASSED = {"simulation": "PASS", "formal": "PASS"}
@@ -194,25 +189,6 @@ def test_what_yosys_cannot_read_is_told_in_the_lines_of_the_candidate_alone(judg
     assert "Yosys cannot read it: " in why(verdict)
     golden = judge(check(XOR, text))
     assert why(golden) == "no proof: the reference: Yosys cannot read it"
-
-
-def test_without_yosys_only_proofs_cannot_be_had(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    find_icarus()
-    find_yosys.cache_clear()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    try:
-        with pytest.raises(ToolchainError, match="install the package yosys"):
-            judge(check(XOR, XOR))
-        assert outcome(judge(equivalence(XOR, XOR))) == "PASSED"
-    finally:
-        find_yosys.cache_clear()
-
-
-def test_the_tools_of_the_verifier_name_yosys() -> None:
-    tools = dict(VerilogVerifier().toolchain(None))  # type: ignore[arg-type]
-    assert tools["yosys"] == find_yosys().version
 
 
 # What is read of a netlist ---------------------------------------------------------------------------------------

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
+import re2
 
 from basanite_services.verilog.design_lines import with_names, without_names
 from basanite_services.verilog.messages import Message
@@ -20,7 +19,7 @@ from basanite_services.verilog.testbench_text import (
 from basanite_services.verilog.tokens import Place
 
 RIGHT = "Mismatches: 0 in 20 samples"
-PASSED = pattern(re.compile("=+ ?Passed ?=+"), re.compile(".*fail.*"))
+PASSED = pattern(re2.compile("=+ ?Passed ?=+"), re2.compile(".*fail.*"))
 
 
 def said(*lines: str, status: int = 0) -> Output:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 from basanite.v1 import result_pb2, tasks_pb2
@@ -27,12 +27,17 @@ SHORT = {"cpu_seconds": 1.0, "wall_seconds": 20.0}
 class Judge:
     """One pool of two cells on one event loop."""
 
-    def __init__(self, secret: str = "the secret of the tests") -> None:
+    def __init__(
+        self,
+        secret: str = "the secret of the tests",
+        pool: ProcessPool | None = None,
+        start: Callable[[ProcessPool], Coroutine[Any, Any, None]] = ProcessPool.start,
+    ) -> None:
         self._runner = asyncio.Runner()
-        self.pool = ProcessPool(cells=2)
+        self.pool = pool or ProcessPool(cells=2)
         self._verifier = VerilogVerifier()
         self._seed = functools.partial(Seeds(secret).seed, "verilog")
-        self.run(self.pool.start())
+        self.run(start(self.pool))
 
     def close(self) -> None:
         self.run(self.pool.close())

@@ -120,8 +120,10 @@ def contents(interpreter: Interpreter, environment: Environment) -> Contents:
     for tool in environment.tools:
         for path in map(Path, all_files(tool)):
             root.add(path)
-            for inner in _walk(path, skipped=()):
+            for inner in _walk(path, skipped=_SKIPPED if tool.python else ()):
                 root.add(inner)
+    if len(environment.tools) == 1:  # there is no /proc, where Yosys asks where it lies itself
+        root.links["/proc/self/exe"] = environment.tools[0].path
     root.add_libraries()
     for libraries in {path.parent for path in root.files.values() if path.name.startswith("libc.so.")}:
         for name in _LOADED_BY_NAME:
