@@ -15,8 +15,6 @@ from rich.table import Table
 
 from basanite import Client
 from basanite_sandboxes.process.python import find_interpreter
-from bench.cocotb import BARE as BARE_COCOTB
-from bench.cocotb import cocotb_ms
 from bench.measure import Cost, running_server
 from bench.memory import memory_mib
 from bench.native import native_ms
@@ -26,6 +24,8 @@ from bench.soak import LEAST_MINUTES, soak
 from bench.step import ADAPTER, RAW, step_costs
 from bench.verdicts import contenders, measure_rounds
 from bench.verilog import BARE, verilog_ms
+from bench.verilog_forms import BARE as BARE_OF_FORMS
+from bench.verilog_forms import verilog_verdicts
 
 RESULTS = Path(__file__).parent / "results"
 CONCURRENCY = (1, 8, 32, 0)
@@ -42,6 +42,7 @@ def main() -> None:
         "--sandboxfusion", metavar="URL", help="a running SandboxFusion server on this machine"
     )
     parser.add_argument("--sandboxfusion-pid", metavar="PID", type=int, help="its process id")
+    parser.add_argument("--verilog", action="store_true", help="instead: the kind verilog alone")
     parser.add_argument(
         "--soak",
         metavar="MINUTES",
@@ -56,6 +57,9 @@ def main() -> None:
         if options.soak < LEAST_MINUTES:
             parser.error(f"--soak needs at least {LEAST_MINUTES} minutes")
         write("soak.json", machine() | soak(options.soak, console))
+        return
+    if options.verilog:
+        write("verilog.json", machine() | measure_verilog(options.rounds, console))
         return
     interpreter = str(find_interpreter(None, None).executable)
     found = machine() | {"interpreter": interpreter}
@@ -78,14 +82,22 @@ def main() -> None:
     show(console, "CPU ms an item beside its run, 2,000 trivial items in one batch", found["overhead_ms"])
     found["native_ms"] = native_ms(options.rounds)
     show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
-    found["verilog_ms"], found["verilog_tools_mib"] = verilog_ms(options.rounds)
-    show_ratios(console, "CPU ms for a Verilog design and its testbench", found["verilog_ms"], BARE)
-    show(console, "MiB of each warm tool in a cell", found["verilog_tools_mib"])
-    found["cocotb_ms"] = cocotb_ms(options.rounds)
-    show_ratios(console, "CPU ms for a Verilog design and its cocotb tests", found["cocotb_ms"], BARE_COCOTB)
+    found |= measure_verilog(options.rounds, console)
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
     write("latest.json", found)
+
+
+def measure_verilog(rounds: int, console: Console) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    found["verilog_ms"], found["verilog_tools_mib"] = verilog_ms(rounds)
+    show_ratios(console, "CPU ms for a Verilog design and its testbench", found["verilog_ms"], BARE)
+    show(console, "MiB of each warm tool in a cell", found["verilog_tools_mib"])
+    with running_server(os.cpu_count() or 1) as server, Client(server.address) as client:
+        for concurrency, costs in verilog_verdicts(server, client, rounds).items():
+            found[f"verilog, concurrency {concurrency}"] = in_ms(costs)
+            show_verilog(console, concurrency, costs)
+    return found
 
 
 def machine() -> dict[str, Any]:
@@ -124,6 +136,17 @@ def show_step(console: Console, costs: dict[str, Cost]) -> None:
     adapter, raw = costs[ADAPTER], costs[RAW]
     wall, cpu = adapter.wall_ms / raw.wall_ms, adapter.cpu_ms / raw.cpu_ms
     console.print(f"TRL adapter: {wall:.2f} of the raw client in wall time, {cpu:.2f} in CPU")
+
+
+def show_verilog(console: Console, concurrency: int, costs: dict[str, Cost]) -> None:
+    table = Table(title=f"A verdict on a Verilog design, concurrency {concurrency}")
+    for column in ("", "CPU ms", "a second", "CPU / bare"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, cost in costs.items():
+        bare = BARE_OF_FORMS.get(name)
+        ratio = f"{cost.cpu_ms / costs[bare].cpu_ms:.2f}" if bare else ""
+        table.add_row(name, f"{cost.cpu_ms:.1f}", f"{1e3 / cost.wall_ms:.0f}", ratio)
+    console.print(table)
 
 
 def show_ratios(console: Console, title: str, figures: dict[str, float], bare: str) -> None:

@@ -29,9 +29,9 @@ ITEM_UNITS = 200
 Contender = Callable[[], Cost]
 
 
-def bare(command: list[str], concurrency: int) -> Contender:
+def bare(command: list[str], concurrency: int, units: int = BARE_UNITS) -> Contender:
     """A process a unit, started by `concurrency` threads."""
-    measure_apart = [sys.executable, "-m", "bench.bare", str(BARE_UNITS), str(concurrency), *command]
+    measure_apart = [sys.executable, "-m", "bench.bare", str(units), str(concurrency), *command]
 
     def measure() -> Cost:
         done = subprocess.run(measure_apart, stdout=subprocess.PIPE, check=True)

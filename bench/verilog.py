@@ -1,5 +1,4 @@
-"""A small design and its testbench through Icarus Verilog: bare, a stage at a time in a cell, cold and warm, and as a
-verdict of the testbench form."""
+"""A small design and its testbench through Icarus Verilog: bare, and a stage at a time in a cell, cold and warm."""
 
 from __future__ import annotations
 
@@ -15,13 +14,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.icarus import DESIGN, Icarus, Stage, find_icarus
 from basanite_sandboxes.process import ProcessPool
 from basanite_sandboxes.process.procfs import cpu_seconds, descendants
 from basanite_sandboxes.spec import Environment, Limits, Report, Sandbox
-from basanite_services.chassis.verifier import Context
-from basanite_services.verilog.verifier import VerilogVerifier
 from bench.measure import rollup
 
 BARE = "bare iverilog and vvp"
@@ -100,13 +96,11 @@ async def _measure(rounds: int, icarus: Icarus) -> tuple[dict[str, float], dict[
     pool = ProcessPool(cells=1)
     await pool.start()
     try:
-        verifier = VerilogVerifier()
         testbench = await _in_cell(pool, icarus, Environment(), _preprocessed)
         ways: dict[str, Callable[[], Coroutine[Any, Any, float]]] = {
             BARE: lambda: asyncio.to_thread(_bare),
             "cold, in a cell": lambda: _cost(pool, icarus, Environment(), testbench),
             "warm, in a cell": lambda: _cost(pool, icarus, icarus.environment, testbench),
-            "a verdict, form testbench": lambda: _verdict_cost(pool, verifier),
         }
         found: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
@@ -147,30 +141,6 @@ async def _cost(pool: ProcessPool, icarus: Icarus, environment: Environment, tes
     before = _cpu_seconds()
     for _ in range(RUNS):
         await _in_cell(pool, icarus, environment, judge)
-    return (_cpu_seconds() - before) / RUNS * 1e3
-
-
-async def _verdict_cost(pool: ProcessPool, verifier: VerilogVerifier) -> float:
-    """From the task to its verdict; the testbench is known from a candidate before."""
-    task = tasks_pb2.VerilogTask(
-        files=[tasks_pb2.SourceFile(name="dut.v", content=DUT.decode())],
-        top="TopModule",
-        testbench=tasks_pb2.TestbenchForm(
-            testbench=[tasks_pb2.SourceFile(name="tb.v", content=BENCH.decode())],
-            mismatches=tasks_pb2.MismatchesRule(),
-        ),
-    )
-    context = Context(Limits(), Environment(), pool.sandbox, lambda trusted: b"")
-
-    async def judge() -> None:
-        verdict = await verifier.verify(task, context)
-        if verdict.outcome != result_pb2.OUTCOME_PASSED:
-            raise RuntimeError(f"the verdict is {verdict}")
-
-    await judge()
-    before = _cpu_seconds()
-    for _ in range(RUNS):
-        await judge()
     return (_cpu_seconds() - before) / RUNS * 1e3
 
 

@@ -114,7 +114,8 @@ async def test_a_broken_verifier_does_not_take_the_others_down(
         )
         described = await harness.stub.Describe(verifier_pb2.DescribeRequest())
     assert outcome(results["good"]) == "PASSED"
-    assert reason(results["tools"]) == "UNSUPPORTED_KIND"
+    assert reason(results["tools"]) == "TOOLCHAIN"
+    assert "apt install frobnicator" in results["tools"].failure.message
     assert reason(results["examples"]) == "TOOLCHAIN"
     assert "self test" in results["examples"].failure.message
     assert [one.kind for one in described.verifiers] == [ECHO]

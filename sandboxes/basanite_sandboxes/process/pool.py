@@ -30,8 +30,9 @@ cells take users from a random one on that is not below."""
 AUTO, FULL, REDUCED = "auto", "full", "reduced"
 STARTS = 5
 """So many cells may be killed by others while they start until that is a failure of ours."""
-CELLS_PER_SLOT = 2
-"""Of a pair of runs one waits for the other most of the time: together they count as one."""
+CELLS_PER_SLOT = 4
+"""Of a pair of runs one waits for the other most of the time: together they count as one. And where items ask for
+several environments by turns, each finds its cell warm."""
 
 
 class ProcessPool(SandboxPool):
