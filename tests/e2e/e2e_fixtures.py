@@ -47,6 +47,15 @@ def doctor(surroundings: None) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="session")
+def verilog_tools() -> None:
+    for tool in ("iverilog", "yosys"):
+        if shutil.which(tool) is None:
+            if "verilog" in os.environ.get("BASANITE_REQUIRE", "").split(","):
+                pytest.fail(f"{tool} is not installed (BASANITE_REQUIRE asks for verilog)")
+            pytest.skip(f"{tool} is not installed")
+
+
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder with another for temporary files in it; its path is short enough for a socket."""

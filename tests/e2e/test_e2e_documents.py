@@ -28,7 +28,7 @@ def blocks(path: str, language: str) -> list[str]:
 
 
 def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
-    example, trainer = blocks("README.md", "python")
+    example, _, trainer = blocks("README.md", "python")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
         capture_output=True,
@@ -42,6 +42,18 @@ def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
     assert done.stdout.splitlines() == [*said[1].split(", "), "True", "True"]
     assert done.stderr == ""
     subprocess.run([sys.executable, "-W", "error", "-c", trainer], check=True, timeout=60)
+
+
+def test_the_verilog_example_of_the_readme_prints_what_it_says(doctor: str, verilog_tools: None) -> None:
+    _, example, _ = blocks("README.md", "python")
+    said = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True
+    )
+    right, wrong = said.stdout.splitlines()
+    assert right == "PASSED "
+    assert re.fullmatch(
+        r"FAILED output sum: \d+ of 1000 samples differ, first .* \(wrong only in bit 8\)", wrong
+    )
 
 
 def test_the_examples_of_the_format_are_judged_as_it_says(address: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -25,15 +23,6 @@ ITEMS = 600
 MEAN_SECONDS = 0.3
 
 
-@pytest.fixture(scope="module")
-def tools() -> None:
-    for tool in ("iverilog", "yosys"):
-        if shutil.which(tool) is None:
-            if "verilog" in os.environ.get("BASANITE_REQUIRE", "").split(","):
-                pytest.fail(f"{tool} is not installed")
-            pytest.skip(f"{tool} is not installed")
-
-
 def make_items(count: int, chance: random.Random) -> list[tuple[Item, Outcome]]:
     """The service's examples, of all forms, each text made another one."""
     folders = load_examples(examples_directory(VerilogVerifier), VerilogVerifier.kind)
@@ -51,7 +40,7 @@ def make_items(count: int, chance: random.Random) -> list[tuple[Item, Outcome]]:
 
 
 def test_designs_of_all_forms_are_judged_truly_while_processes_are_killed(
-    doctor: str, tools: None, folder: Path
+    doctor: str, verilog_tools: None, folder: Path
 ) -> None:
     made, calm = make_items(ITEMS, random.Random(21)), make_items(60, random.Random(22))
     with serving("--cells", "2", service=VERILOG) as (address, server), Client(address) as client:
