@@ -225,6 +225,7 @@ def _put_testbench(task: VerilogTestbenchTask, proto: tasks_pb2.TestbenchForm) -
     proto.testbench_top = text(task.testbench_top, f"{_TESTBENCH_FORM}.testbench_top")
     proto.reference.extend(_reference(task.reference, f"{_TESTBENCH_FORM}.reference"))
     proto.defines.update(_macros(task.testbench_defines, f"{_TESTBENCH_FORM}.defines"))
+    proto.vcd = flag(task.vcd, f"{_TESTBENCH_FORM}.vcd")
     rule = task.rule
     if isinstance(rule, PatternRule):
         proto.pattern.passed = text(rule.passed, f"{_TESTBENCH_FORM}.pattern.passed")
@@ -347,6 +348,7 @@ def _testbench_from_proto(shared: dict[str, Any], proto: tasks_pb2.TestbenchForm
         testbench_top=proto.testbench_top,
         reference=_reference_from_proto(proto.reference, f"{_TESTBENCH_FORM}.reference"),
         testbench_defines=ordered(proto.defines),
+        vcd=proto.vcd,
     )
 
 

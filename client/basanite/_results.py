@@ -203,9 +203,9 @@ class Verdict:
     near_limit: bool = False
     """True if a run came so close to its time limit that the verdict was confirmed by a run of its own."""
     vcd: str | None = None
-    """Equivalence of designs that asked for it, if an output differs: inputs, outputs and what was expected, step by
-    step, as a value change dump, at most 256 KiB: where all does not fit, from shortly before the first difference
-    on."""
+    """A value change dump of a FAILED design for which one was asked, at most 256 KiB. Equivalence: inputs, outputs and
+    what was expected, step by step; where all does not fit, from shortly before the first difference on. Testbench: the
+    ports of the design; where all does not fit, as far as it does. Empty if there is nothing that can be shown."""
 
 
 @dataclass(frozen=True, slots=True)

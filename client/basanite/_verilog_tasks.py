@@ -152,6 +152,8 @@ class VerilogTestbenchTask:
     TASK_FAULT."""
     testbench_defines: Mapping[str, str] = field(default_factory=dict)
     """Texts of macros that are defined before the testbench's first file."""
+    vcd: bool = False
+    """Verdict.vcd is wanted."""
     include_directories: Sequence[str] = ()
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)

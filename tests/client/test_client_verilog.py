@@ -99,6 +99,7 @@ _tasks: st.SearchStrategy[Any] = st.one_of(
         testbench_top=_texts,
         reference=st.none() | _files("reference.v"),
         testbench_defines=_macros,
+        vcd=st.booleans(),
     ),
     st.builds(
         CocotbTask,

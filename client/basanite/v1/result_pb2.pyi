@@ -179,9 +179,10 @@ class Verdict(google.protobuf.message.Message):
     near_limit: builtins.bool
     """True if a run came so close to its time limit that the verdict was confirmed by a run of its own."""
     vcd: builtins.str
-    """Equivalence of designs that asked for it, if an output differs: inputs, outputs and what was expected, step by step,
-    as a value change dump (IEEE 1364), at most 256 KiB: where all does not fit, steps from shortly before the first
-    difference on; empty if not one of them fits. It tells the stimuli, as WaveMismatch does.
+    """A value change dump (IEEE 1364) of a FAILED design for which one was asked, at most 256 KiB. It tells the stimuli.
+    Equivalence: inputs, outputs and what was expected, step by step; where all does not fit, from shortly before the
+    first difference on. Testbench: the ports of the design as the simulation goes; where all does not fit, as far as it
+    does. Empty if there is nothing that can be shown.
     """
     @property
     def guards(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:

@@ -895,12 +895,15 @@ class TestbenchForm(google.protobuf.message.Message):
     TESTBENCH_TOP_FIELD_NUMBER: builtins.int
     REFERENCE_FIELD_NUMBER: builtins.int
     DEFINES_FIELD_NUMBER: builtins.int
+    VCD_FIELD_NUMBER: builtins.int
     MISMATCHES_FIELD_NUMBER: builtins.int
     PATTERN_FIELD_NUMBER: builtins.int
     FINISH_FIELD_NUMBER: builtins.int
     NONCE_FIELD_NUMBER: builtins.int
     testbench_top: builtins.str
     """Name of the testbench's module; empty: the one module that no other instantiates."""
+    vcd: builtins.bool
+    """Verdict.vcd is wanted."""
     @property
     def testbench(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
         """Trusted, with all that it needs but the design; at most 4 MiB. Files whose names end in .v or .sv are compiled; the
@@ -936,13 +939,14 @@ class TestbenchForm(google.protobuf.message.Message):
         testbench_top: builtins.str = ...,
         reference: collections.abc.Iterable[global___SourceFile] | None = ...,
         defines: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        vcd: builtins.bool = ...,
         mismatches: global___MismatchesRule | None = ...,
         pattern: global___PatternRule | None = ...,
         finish: global___FinishRule | None = ...,
         nonce: global___NonceRule | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["finish", b"finish", "mismatches", b"mismatches", "nonce", b"nonce", "pattern", b"pattern", "rule", b"rule"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["defines", b"defines", "finish", b"finish", "mismatches", b"mismatches", "nonce", b"nonce", "pattern", b"pattern", "reference", b"reference", "rule", b"rule", "testbench", b"testbench", "testbench_top", b"testbench_top"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["defines", b"defines", "finish", b"finish", "mismatches", b"mismatches", "nonce", b"nonce", "pattern", b"pattern", "reference", b"reference", "rule", b"rule", "testbench", b"testbench", "testbench_top", b"testbench_top", "vcd", b"vcd"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["rule", b"rule"]) -> typing.Literal["mismatches", "pattern", "finish", "nonce"] | None: ...
 
 global___TestbenchForm = TestbenchForm

@@ -17,8 +17,11 @@ def trusted_part(task: VerilogTask) -> bytes:
     rest = VerilogTask()
     rest.CopyFrom(task)
     del rest.files[:]
+    # The same stimuli, golden and testbench with and without.
     if rest.HasField("equivalence"):
-        rest.equivalence.vcd = False  # the same stimuli with and without
+        rest.equivalence.vcd = False
+    elif rest.HasField("testbench"):
+        rest.testbench.vcd = False
     return rest.SerializeToString(deterministic=True)
 
 

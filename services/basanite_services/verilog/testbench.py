@@ -20,8 +20,9 @@ from basanite_services.verilog.messages import diagnostics
 from basanite_services.verilog.outcome import SCORE_POLICY, error, trusted_part, warning
 from basanite_services.verilog.ports import declared_ports, port_faults
 from basanite_services.verilog.preprocess import Sources
+from basanite_services.verilog.simulation import sum_of
 from basanite_services.verilog.sources import BadFiles, make_sources
-from basanite_services.verilog.together import Question, Ran, run_together
+from basanite_services.verilog.together import Question, Ran, dump_ports, run_together
 from basanite_services.verilog.trial import (
     REFERENCE,
     TESTBENCH,
@@ -64,9 +65,15 @@ async def judge_testbench(
         return _failed(result_pb2.OUTCOME_FORBIDDEN, refused[0].message, [*refused, *vacuous])
 
     async with context.lend(icarus.environment) as sandbox:
-        ran = await run_together(
-            sandbox, icarus, tried.testbench, guarded.text, asked.question(tried.mark), context.limits
-        )
+        question = asked.question(tried.mark)
+        ran = await run_together(sandbox, icarus, tried.testbench, guarded.text, question, context.limits)
+        if task.testbench.vcd and ran.outcome == result_pb2.OUTCOME_FAILED:
+            vcd, usage = await dump_ports(
+                sandbox, icarus, tried.testbench, ran, question, context.limits, guarded.original
+            )
+            ran = replace(ran, usage=sum_of(ran.usage, usage))
+        else:
+            vcd = None
     said = [replace(message, text=guarded.original(message.text)) for message in ran.messages]
     found = diagnostics(said, {file.name for file in task.files}, compiled=ran.compiled)
     if ran.outcome == result_pb2.OUTCOME_PASSED:
@@ -78,7 +85,10 @@ async def judge_testbench(
     why = [*errors, *faults, "does not fit the testbench"][0] if rejected else ran.why
     wrong = [error(fault) if rejected else warning(fault) for fault in faults]
     case = CaseResult(outcome=ran.outcome, weight=1, message=why, usage=ran.usage)
-    return _verdict(case, [*found, *wrong, *vacuous] if errors else [*wrong, *found, *vacuous])
+    verdict = _verdict(case, [*found, *wrong, *vacuous] if errors else [*wrong, *found, *vacuous])
+    if vcd is not None:
+        verdict.vcd = vcd
+    return verdict
 
 
 async def _port_faults(tried: Tried, ran: Ran, sources: Sources, top: str) -> Sequence[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import Collection, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from basanite.v1 import result_pb2
@@ -15,6 +16,7 @@ from basanite_sandboxes.spec import Ended, Limits, Sandbox
 from basanite_services.verilog.design_lines import DESIGN_FILE, with_names, without_names
 from basanite_services.verilog.messages import Message, read_messages
 from basanite_services.verilog.netlist import Net, driven_by_design
+from basanite_services.verilog.port_dump import ports_alone, with_dump
 from basanite_services.verilog.rules import Output, Rule
 from basanite_services.verilog.simulation import PROGRAM_BYTES, outcome_of, usage_of, why_of
 
@@ -134,6 +136,42 @@ async def run_together(
     return Ran(outcome, why, messages, others, (), warnings, True, usage, program, printed)
 
 
+async def dump_ports(
+    sandbox: Sandbox,
+    icarus: Icarus,
+    testbench: Testbench,
+    ran: Ran,
+    question: Question,
+    limits: Limits,
+    original: Callable[[str], str],
+) -> tuple[str, Usage]:
+    """The simulation of `ran` once more, now with a value change dump of the design's ports. -> it, and what it took
+
+    `question`: the one of that run. Empty if the simulation goes another way than before. Raises SandboxError.
+    """
+    file = f"dump_{secrets.token_hex(8)}.vcd"
+    program = await asyncio.to_thread(with_dump, ran.program, testbench.top, file)
+    if program is None:
+        return "", Usage()
+    stage = icarus.simulate(output=file, plusargs=question.plusargs, stop_is_a_fault=question.stop_is_a_fault)
+    # To dump takes longer, and what is long enough for one is not for the other.
+    limits = dataclasses.replace(
+        limits, cpu_seconds=2 * limits.cpu_seconds, wall_seconds=2 * limits.wall_seconds
+    )
+    report = await sandbox.run(
+        stage.command, limits, stdin=stage.stdin, files={**testbench.files, DESIGN: program}
+    )
+    said = report.stdout.replace(f"VCD info: dumpfile {file} opened for output.\n".encode(), b"")
+    before = ran.printed.replace(_NO_DUMPS, b"")
+    # A dump without room for all ends the run.
+    whole = report.ended is Ended.EXITED
+    same = said + report.stderr == before if whole else before.startswith(said)
+    if not same:
+        return "", usage_of(report)
+    dump = await asyncio.to_thread(ports_alone, report.answers, testbench.top, original, whole=whole)
+    return dump, usage_of(report)
+
+
 def _read(stderr: bytes) -> tuple[list[Message], list[Message]]:
     """About the design and about the testbench: apart, for of too many messages not all are read."""
     own = DESIGN_FILE.encode()
@@ -176,6 +214,7 @@ def _warnings(messages: Collection[Message], top: str) -> list[str]:
     return found
 
 
+_NO_DUMPS = b"VCD info: dumping is suppressed.\n"
 _NO_PORT = re.compile(r"port ``(.+?)'' is not a port")
 _DRIVEN_INPUT = re.compile(r"input port (.+?) is coerced to inout")
 _COUNT = re.compile(r"Wrong number of ports\. Expecting (\d+), got (\d+)")
