@@ -14,6 +14,7 @@ for file; do [ ! -e "$file" ] || seccomp=found; done
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v iverilog >/dev/null || missing="$missing iverilog" # what the verilog service runs
 command -v yosys >/dev/null || missing="$missing yosys" # proofs of its form equivalence
+command -v verilator_bin >/dev/null || missing="$missing verilator" # the linter of its form compile
 # The library of Python 3.N, which cocotb loads into the simulator.
 python=$(/usr/bin/python3 -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
 set -- /usr/lib/*/"$python".so.1.0 /usr/lib64/"$python".so.1.0 /usr/lib/"$python".so.1.0

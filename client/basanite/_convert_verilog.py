@@ -88,6 +88,7 @@ def put_verilog(task: VerilogTask, proto: tasks_pb2.VerilogTask) -> None:
         _put_cocotb(task, proto.cocotb)
     else:
         proto.compile.lint = flag(task.lint, "verilog.compile.lint")
+        proto.compile.verilator = flag(task.verilator, "verilog.compile.verilator")
         proto.compile.SetInParent()
 
 
@@ -277,7 +278,7 @@ def verilog_from_proto(proto: tasks_pb2.VerilogTask) -> VerilogTask:
     if form == "cocotb":
         return _cocotb_from_proto(shared, proto.cocotb)
     if form == "compile":
-        return VerilogCompileTask(**shared, lint=proto.compile.lint)
+        return VerilogCompileTask(**shared, lint=proto.compile.lint, verilator=proto.compile.verilator)
     raise ItemFormatError("verilog.form", "must be equivalence, testbench, cocotb or compile")
 
 

@@ -184,7 +184,7 @@ def _diagnostic(proto: result_pb2.Diagnostic) -> Diagnostic:
     severity = SEVERITIES.get(proto.severity)
     if severity is None:
         raise _NotUnderstoodError(f"severity {proto.severity} of a diagnostic")
-    return Diagnostic(severity, proto.message, proto.file, proto.line, proto.column)
+    return Diagnostic(severity, proto.message, proto.file, proto.line, proto.column, proto.code)
 
 
 def _failure(proto: result_pb2.Failure) -> Failure:
@@ -244,6 +244,7 @@ def _put_verdict(verdict: Verdict, proto: result_pb2.Verdict) -> None:
                 file=remark.file,
                 line=remark.line,
                 column=remark.column,
+                code=remark.code,
             )
         )
 

@@ -182,6 +182,8 @@ class Diagnostic:
     """1-based; 0 if unknown."""
     column: int = 0
     """1-based, in code points; 0 if unknown."""
+    code: str = ""
+    """Name that a linter has for it, e.g. "WIDTH"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,10 @@ class VerilogCompileTask:
     top: str
     """Name of the module that is asked for, e.g. "TopModule"."""
     lint: bool = False
-    """A linter's warnings are given as diagnostics, too."""
+    """All of the compiler's warnings are given as diagnostics, too."""
+    verilator: bool = False
+    """What Verilator's linter says, too, as diagnostics with a code, and as the part "lint" of the verdict beside the
+    part "compile"; the outcome is that of compiling alone."""
     include_directories: Sequence[str] = ()
     """Folders, among the candidate's files, in which `include looks beside the including file's own."""
     defines: Mapping[str, str] = field(default_factory=dict)

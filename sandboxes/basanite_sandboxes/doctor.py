@@ -17,6 +17,7 @@ from basanite_sandboxes.process import ProcessPool, cgroup, native, remedy
 from basanite_sandboxes.process.pool import DEFAULT_UID_BASE
 from basanite_sandboxes.process.python import find_interpreter
 from basanite_sandboxes.spec import Ended, Environment, Isolation, Limits, PythonProgram, SandboxError
+from basanite_sandboxes.verilator import find_verilator
 from basanite_sandboxes.yosys import find_yosys
 
 
@@ -81,6 +82,12 @@ def examine(python: Path | None = None) -> list[Check]:
             "yosys",
             lambda: f"Yosys {find_yosys().version}",
             "apt-get install yosys: proofs of the kind verilog need it",
+            needed=False,
+        ),
+        _attempt(
+            "verilator",
+            lambda: f"Verilator {find_verilator().version}",
+            "apt-get install verilator: verilog items need it that ask for its linter",
             needed=False,
         ),
         Check("CPU accounting", control.cpu != "proc", False, control.cpu, "as for the memory limit"),

@@ -171,7 +171,7 @@ VERDICT = Verdict(
     True,
     (Part("formal", PartState.UNKNOWN), Part("simulation", PartState.PASS, 1.0)),
     "weighted_fraction",
-    (Diagnostic(Severity.ERROR, "syntax", "main.py", 1, 2),),
+    (Diagnostic(Severity.ERROR, "syntax", "main.py", 1, 2, "CODE"),),
     True,
     "$timescale 1 ms $end",
 )

@@ -110,7 +110,7 @@ _tasks: st.SearchStrategy[Any] = st.one_of(
         parameters=_macros,
         reference=st.none() | _files("reference.v"),
     ),
-    st.builds(VerilogCompileTask, **_shared, lint=st.booleans()),
+    st.builds(VerilogCompileTask, **_shared, lint=st.booleans(), verilator=st.booleans()),
 )
 
 

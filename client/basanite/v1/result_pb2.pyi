@@ -510,6 +510,7 @@ class Diagnostic(google.protobuf.message.Message):
     FILE_FIELD_NUMBER: builtins.int
     LINE_FIELD_NUMBER: builtins.int
     COLUMN_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
     severity: global___Diagnostic.Severity.ValueType
     message: builtins.str
     file: builtins.str
@@ -518,6 +519,8 @@ class Diagnostic(google.protobuf.message.Message):
     """1-based; 0 if unknown."""
     column: builtins.int
     """1-based, in Unicode code points; 0 if unknown."""
+    code: builtins.str
+    """Name that a linter has for it, e.g. "WIDTH"; empty if there is none."""
     def __init__(
         self,
         *,
@@ -526,8 +529,9 @@ class Diagnostic(google.protobuf.message.Message):
         file: builtins.str = ...,
         line: builtins.int = ...,
         column: builtins.int = ...,
+        code: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["column", b"column", "file", b"file", "line", b"line", "message", b"message", "severity", b"severity"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["code", b"code", "column", b"column", "file", b"file", "line", b"line", "message", b"message", "severity", b"severity"]) -> None: ...
 
 global___Diagnostic = Diagnostic
 

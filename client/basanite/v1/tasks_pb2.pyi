@@ -1068,14 +1068,21 @@ class CompileForm(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     LINT_FIELD_NUMBER: builtins.int
+    VERILATOR_FIELD_NUMBER: builtins.int
     lint: builtins.bool
-    """Warnings of a linter are given as diagnostics, too."""
+    """All warnings of the compiler are given as diagnostics, too."""
+    verilator: builtins.bool
+    """What Verilator's linter says is given as diagnostics with a code, too. The verdict has the parts "compile" and
+    "lint": PASS if there is nothing to say, FAIL, or UNKNOWN where Verilator does not support the design; the outcome
+    is that of compiling alone. A server without Verilator has a TOOLCHAIN failure.
+    """
     def __init__(
         self,
         *,
         lint: builtins.bool = ...,
+        verilator: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["lint", b"lint"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["lint", b"lint", "verilator", b"verilator"]) -> None: ...
 
 global___CompileForm = CompileForm
 

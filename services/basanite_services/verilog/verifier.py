@@ -10,6 +10,7 @@ from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.cocotb import Cocotb, find_cocotb
 from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.spec import Limits, SandboxPool, SandboxUnavailable
+from basanite_sandboxes.verilator import Verilator, find_verilator
 from basanite_sandboxes.yosys import Yosys, find_yosys
 from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
 from basanite_services.verilog.cocotb_form import TriedStore, judge_cocotb
@@ -27,6 +28,13 @@ _TRIED_BYTES = 8 << 20
 def _yosys() -> Yosys:
     try:
         return find_yosys()
+    except SandboxUnavailable as error:
+        raise ToolchainError(str(error)) from None
+
+
+def _verilator() -> Verilator:
+    try:
+        return find_verilator()
     except SandboxUnavailable as error:
         raise ToolchainError(str(error)) from None
 
@@ -71,6 +79,8 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
             tools.append(("cocotb", find_cocotb(icarus).version))
         with suppress(SandboxUnavailable):
             tools.append(("yosys", find_yosys().version))
+        with suppress(SandboxUnavailable):
+            tools.append(("verilator", find_verilator().version))
         return tuple(tools)
 
     async def verify(self, task: tasks_pb2.VerilogTask, context: Context) -> result_pb2.Verdict:
@@ -82,5 +92,5 @@ class VerilogVerifier(Verifier[tasks_pb2.VerilogTask]):
         if form == "cocotb":
             return await judge_cocotb(task, context, _cocotb(), self._tried)
         if form == "compile":
-            return await judge_compile(task, context, find_icarus())
+            return await judge_compile(task, context, find_icarus(), _verilator)
         raise InvalidItem("verilog.form", f"must be set: {', '.join(self.forms)}")

@@ -26,6 +26,14 @@ def yosys(iverilog: None) -> None:
         pytest.skip("yosys is not installed")
 
 
+@pytest.fixture(scope="session")
+def verilator(iverilog: None) -> None:
+    if shutil.which("verilator_bin") is None:
+        if "verilator" in os.environ.get("BASANITE_REQUIRE", "").split(","):
+            pytest.fail("verilator is not installed")
+        pytest.skip("verilator is not installed")
+
+
 @pytest.fixture(scope="module")
 def judge(iverilog: None) -> Iterator[Judge]:
     """One a module: a pool belongs to one event loop."""

@@ -129,9 +129,14 @@ def in_testbench(
 
 
 def compiling(
-    candidate: str | Mapping[str, str], top: str = "TopModule", *, lint: bool = False, **task: Any
+    candidate: str | Mapping[str, str],
+    top: str = "TopModule",
+    *,
+    lint: bool = False,
+    verilator: bool = False,
+    **task: Any,
 ) -> tasks_pb2.VerilogTask:
-    form = tasks_pb2.CompileForm(lint=lint)
+    form = tasks_pb2.CompileForm(lint=lint, verilator=verilator)
     return tasks_pb2.VerilogTask(files=_files(candidate, "top.sv"), top=top, compile=form, **task)
 
 
