@@ -8,9 +8,6 @@ from verilog_tables import CHEATS, HONEST, Cheat, problems
 
 from basanite.v1 import result_pb2
 from basanite.v1.result_pb2 import Diagnostic
-from basanite_sandboxes.spec import SandboxUnavailable
-from basanite_services.chassis.verifier import ToolchainError
-from basanite_services.verilog import verifier
 from basanite_services.verilog.guard import Level, guard
 from basanite_services.verilog.preprocess import Sources
 from basanite_services.verilog.tokens import Place
@@ -132,18 +129,6 @@ def test_the_references_of_the_sample_have_no_errors(judge: Judge) -> None:
     assert states.count("PASS") > states.count("FAIL") > 0
     assert "UNKNOWN" not in states
     assert not any(code == "ERROR" for verdict in verdicts for code, *_ in said(verdict))
-
-
-def test_without_verilator_only_items_that_ask_for_it_have_a_failure(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing() -> None:
-        raise SandboxUnavailable("Verilator is missing: install the package verilator")
-
-    monkeypatch.setattr(verifier, "find_verilator", missing)
-    with pytest.raises(ToolchainError, match="install the package verilator"):
-        judge(compiling(CLEAN, verilator=True))
-    assert outcome(judge(compiling(CLEAN, lint=True))) == "PASSED"
 
 
 def test_tokens_keep_their_columns_where_they_can() -> None:

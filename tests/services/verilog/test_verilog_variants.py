@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from verilog_judge import Judge, explain, name_of, outcome
+from verilog_judge import Judge, compiling, explain, in_testbench, name_of, outcome, parts
 
 from basanite_services.chassis.selftest import Example, examples_directory, load_examples
 from basanite_services.verilog.verifier import VerilogVerifier
@@ -51,3 +51,24 @@ def test_an_example_comes_out_as_it_says_in_every_sandbox(judge: Judge, example:
     limits = {field.name: value for field, value in example.item.limits.ListFields()}
     verdict = judge(example.item.verilog, **limits)
     assert outcome(verdict) == name_of(example.outcome), explain(verdict)
+
+
+def test_verilators_linter_speaks_in_every_sandbox(judge: Judge, verilator: None) -> None:
+    verdict = judge(
+        compiling(
+            "module top(input a, output reg y);\n  always @(*) if (a) y = 1;\nendmodule",
+            "top",
+            verilator=True,
+        )
+    )
+    assert (outcome(verdict), parts(verdict)) == ("PASSED", {"compile": "PASS", "lint": "FAIL"}), explain(
+        verdict
+    )
+    assert [(one.code, one.line, one.column) for one in verdict.diagnostics] == [("LATCH", 2, 3)]
+
+
+def test_a_dump_is_made_in_every_sandbox(judge: Judge) -> None:
+    bench = 'module tb; wire y; top t(y); initial begin #1 $display("Failed"); $finish; end endmodule'
+    task = in_testbench("module top(output y); assign y = 1; endmodule", bench, "top", rule=("Passed", ""))
+    task.testbench.vcd = True
+    assert judge(task).vcd.endswith("1!\n$end\n#1\n")
