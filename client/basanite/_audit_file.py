@@ -59,6 +59,7 @@ def to_json(audit: TaskAudit) -> str:
                 {"stub": stub.stub, "passes": stub.passes, "differs": stub.differs} for stub in audit.stubs
             ],
             "mutants": audit.mutants,
+            "wrong_mutants": audit.wrong_mutants,
             "not_judged": audit.not_judged,
             "detection_rate": audit.detection_rate,
             "survivors": [_survivor_json(survivor) for survivor in audit.survivors],
@@ -76,6 +77,7 @@ def _survivor_json(survivor: Survivor) -> dict[str, Any]:
         "before": mutant.before,
         "after": mutant.after,
         "differs": survivor.differs,
+        "proven_equal": survivor.proven_equal,
     }
 
 
@@ -93,19 +95,22 @@ def show(audits: Sequence[TaskAudit], console: Console) -> None:
             audit.form,
             audit.good.name if audit.good is not None else "not judged",
             Text(", ".join(map(_stub_name, filter(_passes, audit.stubs)))),
-            f"{audit.mutants - len(audit.survivors)} of {audit.mutants}" if audit.mutants else "",
+            f"{audit.rejected} of {audit.wrong_mutants}" if audit.mutants else "",
         )
     console.print(table)
     for audit in audits:
         for line in _remarks(audit):
             console.print(f"{audit.id}: {line}", markup=False, highlight=False, soft_wrap=True)
-    rejected = sum(audit.mutants - len(audit.survivors) for audit in audits)
-    total = sum(audit.mutants for audit in audits)
+    rejected = sum(audit.rejected for audit in audits)
+    total = sum(audit.wrong_mutants for audit in audits)
+    equal = sum(audit.mutants for audit in audits) - total
     vacuous = sum(audit.vacuous for audit in audits)
     unsound = sum(not audit.sound for audit in audits) - vacuous
     console.print(
         f"{rejected} of {total} mutants rejected; {vacuous} vacuous checks, {unsound} with other trouble."
     )
+    if equal:
+        console.print(f"{equal} more mutants are proven to be as right as the good design.")
     if total > rejected:
         console.print("A mutant that survives may be as right as the good design, but for those that differ.")
 
@@ -125,7 +130,8 @@ def _remarks(audit: TaskAudit) -> list[str]:
     if audit.vacuous:
         lines.append(f"VACUOUS: a design passes that is {', '.join(audit.vacuous_stubs)}")
     lines += audit.remarks
-    worst = sorted(audit.survivors, key=lambda survivor: survivor.differs is not True)
+    missed = (survivor for survivor in audit.survivors if not survivor.proven_equal)
+    worst = sorted(missed, key=lambda survivor: survivor.differs is not True)
     for survivor in worst[:_EXAMPLES]:
         mutant = survivor.mutant
         known = {True: ", and differs", False: ", no difference found", None: ""}[survivor.differs]

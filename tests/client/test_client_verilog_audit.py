@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -68,6 +69,21 @@ def test_survivors_are_shown_those_first_that_differ() -> None:
         f"[a task]: passes, and differs: top.v:2: {_change(DIFFERENT.mutant)}",
         f"[a task]: passes, no difference found: top.v:2: {_change(ALIKE.mutant)}",
     ]
+
+
+def test_what_is_proven_to_be_right_does_not_count() -> None:
+    equal = replace(ALIKE, proven_equal=True)
+    found = audit(survivors=(equal, DIFFERENT))
+    assert (found.wrong_mutants, found.rejected, found.detection_rate) == (9, 8, 8 / 9)
+    text = shown(found)
+    assert "8 of 9" in text
+    assert "1 more mutants are proven to be as right as the good design." in text
+    assert _change(equal.mutant) not in text
+    told = json.loads(to_json(found))
+    assert [survivor["proven_equal"] for survivor in told["survivors"]] == [True, False]
+    assert (told["mutants"], told["wrong_mutants"]) == (10, 9)
+    all_equal = TaskAudit("b", "testbench", Outcome.PASSED, mutants=1, survivors=(equal,))
+    assert all_equal.detection_rate is None
 
 
 def _change(mutant: Mutant) -> str:

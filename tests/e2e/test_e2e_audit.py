@@ -13,9 +13,11 @@ import pytest
 
 from basanite import (
     Client,
+    CocotbTask,
     Item,
     StdioCase,
     StdioTask,
+    StimulusPlan,
     VerilogCompileTask,
     VerilogEquivalenceTask,
     VerilogTestbenchTask,
@@ -104,7 +106,35 @@ def test_what_survives_is_named_with_its_place(verilog: str) -> None:
     assert found.sound
     assert {survivor.mutant.line for survivor in found.survivors} == {6}
     assert {survivor.file for survivor in found.survivors} == {"top.v"}
-    assert found.detection_rate == 1 - len(found.survivors) / found.mutants
+    assert found.mutants == found.rejected + len(found.survivors)
+
+
+def test_a_survivor_that_is_proven_to_be_right_is_nothing_that_was_missed(verilog: str) -> None:
+    if shutil.which("yosys") is None:
+        pytest.skip("yosys is not installed")
+    unused = COUNTER.replace("endmodule", "  wire unused = step[0] & step[1];\nendmodule")
+    testbench = VerilogTestbenchTask("", "Top", WEAK, "mismatches", reference=unused.replace("Golden", "Top"))
+    with Client(verilog) as client:
+        equal, weak = audit(client, [equivalence(unused, "unused"), Item(testbench, "weak")], mutants=100)
+    assert equal.survivors
+    assert all(survivor.proven_equal and survivor.differs is False for survivor in equal.survivors)
+    assert equal.detection_rate == 1
+    missed = [survivor for survivor in weak.survivors if not survivor.proven_equal]
+    assert 0 < len(missed) < len(weak.survivors)
+    assert all(survivor.differs for survivor in missed)
+    assert weak.detection_rate == weak.rejected / (weak.rejected + len(missed))
+
+
+def test_simulation_can_miss_what_a_proof_finds(verilog: str) -> None:
+    if shutil.which("yosys") is None:
+        pytest.skip("yosys is not installed")
+    rare = "module Top(input [31:0] a, output y); assign y = a[31:1] == 31'h12345678; endmodule\n"
+    with Client(verilog) as client:
+        [found] = audit(
+            client, [Item(VerilogEquivalenceTask("", "Top", rare, stimuli=StimulusPlan(40)))], mutants=100
+        )
+    assert any(survivor.differs for survivor in found.survivors)
+    assert not any(survivor.proven_equal for survivor in found.survivors if survivor.differs)
 
 
 def test_seeds_draw_different_mutants_of_several_files(verilog: str) -> None:
@@ -181,3 +211,57 @@ def test_a_testbench_is_compared_with_the_good_design(verilog: str) -> None:
     assert "q + step" not in differs
     assert of_blind.vacuous_stubs == [stub.stub for stub in of_blind.stubs]
     assert of_blind.detection_rate == 0
+
+
+COCOTB = """\
+import cocotb
+from cocotb.triggers import Timer
+
+
+async def step(dut, rst, step):
+    dut.rst.value, dut.step.value, dut.clk.value = rst, step, 0
+    await Timer(1, "ns")
+    dut.clk.value = 1
+    await Timer(1, "ns")
+
+
+@cocotb.test()
+async def resets(dut):
+    await step(dut, 1, 3)
+    assert dut.q.value == 0
+
+
+@cocotb.test()
+async def counts(dut):
+    await step(dut, 1, 3)
+    for n in range(1, 20):
+        await step(dut, 0, 3)
+        assert dut.q.value == 3 * n % 16
+"""
+
+
+@pytest.mark.parametrize("referenced", [True, False])
+def test_cocotb_tests_are_tried(verilog: str, referenced: bool) -> None:
+    top = COUNTER.replace("Golden", "Top")
+    reference = top if referenced else None
+    good = CocotbTask(top, "Top", COCOTB, ["tests.resets", "tests.counts"], reference=reference)
+    weak = CocotbTask(top, "Top", COCOTB.partition("@cocotb.test()\nasync def counts")[0], ["tests.resets"])
+    blind = CocotbTask(top, "Top", "import cocotb\n@cocotb.test()\nasync def f(dut): pass\n", ["tests.f"])
+    with Client(verilog) as client:
+        of_good, of_weak, of_blind = audit(
+            client, [Item(good, "good"), Item(weak, "weak"), Item(blind, "blind")]
+        )
+    assert (of_good.form, of_good.sound, of_good.vacuous) == ("cocotb", True, False)
+    assert of_good.mutants > 10
+    missed = {survivor.mutant.before for survivor in of_good.survivors if survivor.differs}
+    assert missed == {
+        "posedge",
+        "0",
+        "q[0]",
+        "assign odd = q[0];",
+    }  # nobody looks at `odd`, nor between two edges
+    assert of_weak.vacuous_stubs == ["zeros"]
+    assert of_blind.vacuous_stubs == [stub.stub for stub in of_blind.stubs]
+    assert of_blind.detection_rate == 0
+    assert not of_weak.sound
+    assert not of_blind.sound

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from basanite._results import Assurance, Outcome, Result, Severity
+from basanite._results import Assurance, Outcome, PartState, Result, Severity
 from basanite._tasks import Item
 from basanite._verilog_tasks import (
     CocotbTask,
     Files,
+    FormalCheck,
     VerilogEquivalenceTask,
     VerilogTestbenchTask,
 )
@@ -29,6 +30,7 @@ _FORMS: Final[Mapping[type, str]] = {
     CocotbTask: "cocotb",
 }
 _SINGLE: Final = "top.v"
+_PROOF: Final = FormalCheck(cpu_seconds=5.0)
 
 
 class NotAuditable(ValueError):
@@ -44,8 +46,7 @@ class StubAudit:
     passes: bool | None
     """None: it does not compile, or could not be judged."""
     differs: bool | None = None
-    """Of one that passes a testbench: whether it differs from the good design, as a comparison of both has it; None:
-    not known."""
+    """Of one that passes: whether it differs from the good design, as a comparison of both has it; None: not known."""
 
     @property
     def shows_vacuous(self) -> bool:
@@ -61,6 +62,8 @@ class Survivor:
     mutant: Mutant
     differs: bool | None = None
     """As StubAudit.differs. Where it is None or False, the mutant may be as right as the good design."""
+    proven_equal: bool = False
+    """Whether it is proven to be as right as the good design: then it says nothing about the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,19 @@ class TaskAudit:
         return bool(self.vacuous_stubs)
 
     @property
+    def wrong_mutants(self) -> int:
+        """The mutants that were judged, less those that are proven to be right."""
+        return self.mutants - sum(survivor.proven_equal for survivor in self.survivors)
+
+    @property
+    def rejected(self) -> int:
+        """How many mutants the check found."""
+        return self.mutants - len(self.survivors)
+
+    @property
     def detection_rate(self) -> float | None:
-        """The share of mutants that are rejected, in [0, 1]; None without mutants."""
-        return 1 - len(self.survivors) / self.mutants if self.mutants else None
+        """The share of the wrong mutants that are rejected, in [0, 1]; None without any."""
+        return self.rejected / self.wrong_mutants if self.wrong_mutants else None
 
     @property
     def sound(self) -> bool:
@@ -137,8 +150,8 @@ def audit(
     """Audit the checks of tasks, one TaskAudit for each different task.
 
     The good design is the golden, the testbench's reference, or, where there is none, the candidate. Stubs and at most
-    `mutants` mutants of it, drawn by `seed`, are judged in one batch. Those that pass a testbench or a cocotb test are
-    compared with the good design in a second, small one, if the server judges equivalence.
+    `mutants` mutants of it, drawn by `seed`, are judged in one batch. Those that pass are compared with the good design
+    in a second, small one: by form equivalence, with a proof if the server has Yosys.
 
     Raises NotAuditable, which names the item; else as Client.verify_batch.
     """
@@ -266,25 +279,52 @@ def _remarks(good: Result) -> list[str]:
 
 
 def _compared(client: Client, cases: list[_Case], audits: list[TaskAudit]) -> list[TaskAudit]:
-    """With what a comparison says of what passed a testbench."""
+    """With what a comparison says of what passed."""
+    if not any(map(_has_passed, audits)):
+        return audits
+    formal = _PROOF if _proves(client) else None
     batch: list[Item] = []
     for case, done in zip(cases, audits, strict=True):
-        if done.form != "equivalence" and done.good is Outcome.PASSED:
-            batch += [_comparison(case, files) for files in _passed(case, done)]
-    results = iter(client.verify_batch(_numbered(batch)) if batch else [])
+        if _has_passed(done):
+            batch += [_comparison(case, files, formal) for files in _passed(case, done)]
+    results = iter(client.verify_batch(_numbered(batch)))
     compared = []
     for done in audits:
-        if done.form != "equivalence" and done.good is Outcome.PASSED:
+        if _has_passed(done):
+            first = done.form != "equivalence"
+            stub_results = [next(results) if stub.passes else None for stub in done.stubs]
+            survivor_results = [next(results) for _ in done.survivors]
             done = replace(
                 done,
                 stubs=[
-                    replace(stub, differs=_differs(next(results))) if stub.passes else stub
-                    for stub in done.stubs
+                    stub if result is None else replace(stub, differs=_differs(result, simulation=first))
+                    for stub, result in zip(done.stubs, stub_results, strict=True)
                 ],
-                survivors=[replace(survivor, differs=_differs(next(results))) for survivor in done.survivors],
+                survivors=[
+                    replace(
+                        survivor,
+                        differs=_differs(result, simulation=first),
+                        proven_equal=_formal(result) is PartState.PASS,
+                    )
+                    for survivor, result in zip(done.survivors, survivor_results, strict=True)
+                ],
             )
         compared.append(done)
     return compared
+
+
+def _has_passed(done: TaskAudit) -> bool:
+    """Whether something did besides the good design."""
+    return done.good is Outcome.PASSED and bool(done.survivors or any(stub.passes for stub in done.stubs))
+
+
+def _proves(client: Client) -> bool:
+    return any(
+        tool.name == "yosys"
+        for verifier in client.describe().verifiers
+        if verifier.kind == "verilog"
+        for tool in verifier.toolchain
+    )
 
 
 def _passed(case: _Case, done: TaskAudit) -> Sequence[Files]:
@@ -297,13 +337,16 @@ def _passed(case: _Case, done: TaskAudit) -> Sequence[Files]:
     ] + [{**case.good, survivor.file: survivor.mutant.text} for survivor in done.survivors]
 
 
-def _comparison(case: _Case, source: Files) -> Item:
+def _comparison(case: _Case, source: Files, formal: FormalCheck | None) -> Item:
     task = case.task
+    if isinstance(task, VerilogEquivalenceTask):
+        return Item(replace(task, source=source, formal=formal), limits=case.item.limits)
     equivalence = VerilogEquivalenceTask(
         source,
         task.top,
         case.good,
         parameters=task.parameters if isinstance(task, CocotbTask) else {},
+        formal=formal,
         include_directories=task.include_directories,
         defines=task.defines,
         data=task.data,
@@ -311,7 +354,15 @@ def _comparison(case: _Case, source: Files) -> Item:
     return Item(equivalence, limits=case.item.limits)
 
 
-def _differs(result: Result) -> bool | None:
-    """None where it is not known, which includes a comparison that nothing can fail."""
+def _differs(result: Result, *, simulation: bool) -> bool | None:
+    """None where it is not known, which includes a comparison that nothing can fail. `simulation`: whether that says
+    something, for it is not what the design passed before."""
     passed = passes(result)
-    return None if passed is None else not passed
+    if passed is None or (passed and not simulation and _formal(result) is not PartState.PASS):
+        return None
+    return not passed
+
+
+def _formal(result: Result) -> PartState | None:
+    parts = () if result.verdict is None else result.verdict.parts
+    return next((part.state for part in parts if part.name == "formal"), None)
