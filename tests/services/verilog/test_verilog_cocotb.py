@@ -130,9 +130,21 @@ def test_a_reference_that_does_not_pass_is_the_fault_of_the_task(judge: Judge) -
 def test_tests_that_a_dead_design_passes_are_told(judge: Judge) -> None:
     dead = judge(cocotb(EMPTY, PASSES, ["passes"], reference=EMPTY))
     assert [said.message for said in dead.diagnostics] == [
-        "a design whose outputs are never driven passes all tests"
+        "the check is vacuous: the tests also pass a design of which all outputs are 0",
+        "the check is vacuous: the tests also pass a design of which all outputs are unknown (x)",
     ]
     assert outcome(dead) == "PASSED"
+    tests = """import cocotb
+from cocotb.triggers import Timer
+
+@cocotb.test()
+async def knows(dut):
+    await Timer(1, "ns")
+    assert dut.q.value == 0
+"""
+    zero = COUNTER.replace("endmodule", "initial q = 0; endmodule")
+    (told,) = judge(cocotb(zero, tests, ["knows"], reference=zero)).diagnostics
+    assert told.message == "the check is vacuous: the tests also pass a design of which all outputs are 0"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from verilog_benches import BENCHES, RIGHT
 from verilog_judge import SHORT, Judge, Rule, explain, in_testbench, outcome
+from verilog_tables import problems
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite_services.chassis.verifier import InvalidItem, TaskFault
@@ -396,6 +397,40 @@ def test_a_check_that_unknown_outputs_pass_is_said_to_be_vacuous(judge: Judge) -
         assert only.severity == result_pb2.Diagnostic.SEVERITY_WARNING
         assert only.message.startswith("the check is vacuous: ")
         assert words in only.message
+
+
+def test_a_public_testbench_whose_reference_is_never_known_is_said_to_be_vacuous(judge: Judge) -> None:
+    """VerilogEval's Prob053 has this reference: without a reset it stays unknown, and x is compared with nothing."""
+    found = {one.id: one.testbench for one in problems()}
+    if not found:
+        pytest.skip("the sample is not there")
+    unknown = """module RefModule(input clk, input [7:0] in, output reg [7:0] pedge);
+  always @(posedge clk) pedge <= in ^ pedge;
+endmodule"""
+    files = {"tb.sv": found["Prob054_edgedetect"], "ref.sv": unknown}
+    right = unknown.replace("RefModule", "TopModule")
+    constant = "module TopModule(input clk, input [7:0] in, output [7:0] pedge); assign pedge = 5; endmodule"
+    for candidate in (right, constant):
+        verdict = judge(in_testbench(candidate, files, bench_top="tb", reference=right))
+        assert outcome(verdict) == "PASSED"
+        assert [one.message.rpartition(" of which ")[2] for one in verdict.diagnostics] == [
+            "all outputs are 0",
+            "all outputs are unknown (x)",
+        ]
+
+
+@pytest.mark.full
+def test_no_reference_of_the_sample_has_a_vacuous_testbench(judge: Judge) -> None:
+    tasks = []
+    for one in problems():
+        right = one.reference.replace("RefModule", "TopModule")
+        files = {"tb.sv": one.testbench, "ref.sv": one.reference}
+        tasks.append(in_testbench(right, files, bench_top="tb", reference=right))
+    if not tasks:
+        pytest.skip("the sample is not there")
+    for verdict in judge.all(tasks):
+        assert outcome(verdict) == "PASSED", explain(verdict)
+        assert not any("vacuous" in one.message for one in verdict.diagnostics)
 
 
 def test_a_check_that_a_constant_passes_is_said_to_be_vacuous(judge: Judge) -> None:
