@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
+import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import e2e_command as command
+import pytest
 
 from basanite import (
     Assurance,
     Client,
+    CocotbTask,
     FailureReason,
     Item,
     Outcome,
+    PartState,
     Result,
+    VerilogCompileTask,
     VerilogEquivalenceTask,
     VerilogTestbenchTask,
 )
+from basanite.trainers.trl import reward_function
 
 
 def blocks(path: str, language: str) -> list[str]:
@@ -56,11 +65,28 @@ def test_the_verilog_example_of_the_readme_prints_what_it_says(doctor: str, veri
     )
 
 
+def test_the_designs_of_the_format_pass(address: str, verilog_tools: None) -> None:
+    designs = [Item.from_json(text) for text in blocks("docs/items.md", "json")[4:-2]]
+    with Client(address) as client:
+        for found in client.verify_batch(designs):
+            assert found.passed, found
+            parts = {part.name: part.state for part in found.verdict.parts}  # type: ignore[union-attr]
+            assert parts == (
+                {"simulation": PartState.PASS, "formal": PartState.PASS} if found.id == "xor-3" else {}
+            )
+
+
 def test_the_examples_of_the_format_are_judged_as_it_says(address: str) -> None:
     *items, result, failed = blocks("docs/items.md", "json")
     read = [Item.from_json(text) for text in items]
     programs, designs = read[:4], read[4:]
-    assert [type(item.task) for item in designs] == [VerilogEquivalenceTask, VerilogTestbenchTask]
+    assert [type(item.task) for item in designs] == [
+        VerilogEquivalenceTask,
+        VerilogEquivalenceTask,
+        VerilogTestbenchTask,
+        CocotbTask,
+        VerilogCompileTask,
+    ]
     assert all(Item.from_json(item.to_json()) == item for item in designs)
     with Client(address) as client:
         judged = client.verify_batch(programs)
@@ -89,3 +115,93 @@ def shapes(value: object, name: str = "") -> object:
     if isinstance(value, list):
         return [shapes(inner) for inner in value]
     return "measured" if name.endswith("_seconds") or name == "peak_memory_bytes" else value
+
+
+def test_rows_of_data_sets_become_rewards_as_the_guide_to_verilog_says(
+    address: str, verilog_tools: None, folder: Path
+) -> None:
+    code = folder / "guide.py"
+    code.write_text("\n".join(blocks("docs/verilog.md", "python")))
+    made: dict[str, Any] = runpy.run_path(str(code))
+    golden = "module RefModule(input a, input b, output y);\n  assign y = a & b;\nendmodule\n"
+    right = golden.replace("RefModule", "TopModule")
+    wrong = right.replace("&", "|")
+    rows = {
+        "verilog_eval": {"ref": golden},
+        "verilog_eval_testbench": {"ref": golden, "test": MISMATCHES},
+        "rtllm": {"name": "TopModule", "testbench": PASSES, "verified": right},
+        "codev_r1": {"code": f"module helper;\nendmodule\n{right}"},
+    }
+    items = [made[name](design, row) for name, row in rows.items() for design in (right, wrong)]
+    with Client(address) as client:
+        results = client.verify_batch(items)
+        assert [result.passed for result in results] == [True, False] * len(rows), results
+        lints = shutil.which("verilator_bin") is not None
+        checks = [made["check"], made["clean"]] if lints else [made["check"]]
+        rewards = reward_function(*checks, client=client)(
+            prompts=[""] * 3,
+            completions=[f"```verilog\n{right}```", f"```sv\n{wrong}```", "none"],
+            completion_ids=[[]] * 3,
+            ref=[golden] * 3,
+        )
+    assert rewards == ([1.1, 0.1, 0.0] if lints else [1.0, 0.0, 0.0])
+
+
+MISMATCHES = """module tb;
+  reg a = 0, b = 0;
+  wire y_ref, y_dut;
+  integer wrong = 0, n;
+  RefModule good(a, b, y_ref);
+  TopModule dut(a, b, y_dut);
+  initial begin
+    for (n = 0; n < 4; n = n + 1) begin {a, b} = n; #1 wrong = wrong + (y_ref !== y_dut); end
+    $display("Mismatches: %1d in %1d samples", wrong, 4);
+    $finish;
+  end
+endmodule
+"""
+PASSES = """module testbench;
+  reg a, b;
+  wire y;
+  integer n, error = 0;
+  TopModule uut(.a(a), .b(b), .y(y));
+  initial begin
+    for (n = 0; n < 4; n = n + 1) begin
+      {a, b} = n; #1;
+      if (y !== (a & b)) begin error = error + 1; $display("Test failed: a=%b", a); end
+    end
+    if (error == 0) $display("=========== Your Design Passed ===========");
+    else $display("=========== Test completed with %d /4 failures ===========", error);
+    $finish;
+  end
+endmodule
+"""
+
+
+def test_the_verilog_reward_of_the_examples_gives_what_it_says(
+    address: str, verilog_tools: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASANITE_ADDRESS", address)
+    golden = "module RefModule(input a, b, output y, z);\n  assign y = a & b, z = a;\nendmodule\n"
+    right = golden.replace("RefModule", "TopModule")
+    file = command.write_lines(
+        folder / "rows.jsonl", [json.dumps({"id": "and", "prompt": "..", "reference": golden}).encode()]
+    )
+    example = command.ROOT / "examples" / "verilog_reward.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", example, file],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("and 1.0\n", "", 0)
+    reward = runpy.run_path(str(example))["reward"]
+    completions = [right, right.replace("&", "|"), right.replace("assign", "assing"), "initial $finish;"]
+    rewards = reward(
+        prompts=[""] * 5,
+        completions=[*(f"```verilog\n{text}```" for text in completions), "none"],
+        completion_ids=[[]] * 5,
+        reference=[golden] * 5,
+    )
+    assert rewards == pytest.approx([1, 0.15, 0, 0, 0])

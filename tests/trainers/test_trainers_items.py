@@ -112,6 +112,7 @@ def test_an_item_is_made_of_answer_columns_and_constants() -> None:
         limits=Limits(cpu_seconds=2),
         environment="numpy",
         cache=False,
+        require_assurance=Assurance.GUARDED,
     )
     row = {"test": "assert f()", "entry_point": "f", "prompt": "import math", "else": 1}
     assert items("def f(): ...", row) == Item(
@@ -125,6 +126,7 @@ def test_an_item_is_made_of_answer_columns_and_constants() -> None:
         limits=Limits(cpu_seconds=2),
         environment="numpy",
         cache=False,
+        require_assurance=Assurance.GUARDED,
     )
 
 

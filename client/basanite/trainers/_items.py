@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from basanite._errors import ConfigurationError
-from basanite._results import Failure, FailureReason
+from basanite._results import Assurance, Failure, FailureReason
 from basanite._tasks import Item, Limits, Task
 
 ItemBuilder: TypeAlias = Callable[[str, Mapping[str, Any]], Item | Failure]
@@ -35,11 +35,12 @@ class Items:
         limits: Limits | None = None,
         environment: str = "",
         cache: bool = True,
+        require_assurance: Assurance | None = None,
         **fields: Any,
     ) -> None:
         """task: the class, e.g. StdioTask.
         answer: the task's field that takes the answer.
-        limits, environment, cache: of every Item.
+        limits, environment, cache, require_assurance: of every Item.
         fields: what the other fields of the task are, a Column or the same value for all rows.
 
         Raises ConfigurationError if the task has no such field, or one that it needs is missing.
@@ -68,6 +69,7 @@ class Items:
         self._limits = limits
         self._environment = environment
         self._cache = cache
+        self._require_assurance = require_assurance
 
     def __call__(self, answer: str, row: Mapping[str, Any]) -> Item | Failure:
         """The Item, or an INVALID_ITEM Failure if the row's value cannot be read.
@@ -87,5 +89,9 @@ class Items:
                     FailureReason.INVALID_ITEM, f"column {column.name!r}: {error}", column.name, str(error)
                 )
         return Item(
-            self._task(**fields), limits=self._limits, environment=self._environment, cache=self._cache
+            self._task(**fields),
+            limits=self._limits,
+            environment=self._environment,
+            cache=self._cache,
+            require_assurance=self._require_assurance,
         )
