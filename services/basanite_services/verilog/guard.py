@@ -306,7 +306,8 @@ def _new_names(tokens: Sequence[Token], top: str, level: Level, around: Surround
     clashing = used & around.names if level is Level.SHARED else set()
     keep = {top} | around.connections
     if around.by_name_alone:
-        keep |= _header(tokens, top) - around.scopes
+        header = header_names(tokens, top) - around.scopes
+        keep |= header if around.header is None else header & around.header
     odd = {name for name in used if not _NEW_NAME.fullmatch(name)}
     # A keyword that was escaped is a name, and stays escaped.
     taken = used | around.names | KEYWORDS
@@ -325,7 +326,7 @@ def _new_names(tokens: Sequence[Token], top: str, level: Level, around: Surround
     return new
 
 
-def _header(tokens: Sequence[Token], top: str) -> set[str]:
+def header_names(tokens: Sequence[Token], top: str) -> set[str]:
     """All names in the header of the module `top`."""
     for position, token in enumerate(tokens[:-1]):
         name = tokens[position + 1]

@@ -44,6 +44,9 @@ class Surroundings:
     """Ports and parameters by which the design's top is connected."""
     by_name_alone: bool = False
     """The top is connected by .*, or it is not seen where it is instantiated."""
+    header: frozenset[str] | None = None
+    """Which names `.*` may connect, if that is known: with another one a design would be connected to whatever signal
+    of the testbench has it."""
 
 
 ALONE = Surroundings()

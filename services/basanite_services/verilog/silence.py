@@ -2,7 +2,8 @@
 
 An honest design may print while it is debugged, check its parameters with $error or $fatal, or assert. None of that can
 change what it computes, and in a shared simulation all of it could be mistaken for the testbench's words: a failing
-assertion prints the name of its block, which the design chose. So it is taken out rather than refused.
+assertion prints the name of its block, which the design chose, and so does a `unique case` without a match. So it is
+taken out rather than refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ PRINTING = frozenset(
     + ["$dumpfile", "$dumpvars", "$dumpon", "$dumpoff", "$dumpall", "$dumpflush", "$dumplimit", "$dumpports"]
 )
 _ASSERTIONS = words("assert assume cover")
+_CHECKS = words("unique unique0 priority")
+_CHECKED = words("case casex casez if")
 _LISTS = words(
     """
     ; begin end endcase endmodule endfunction endtask generate endgenerate fork join join_any
@@ -38,7 +41,7 @@ class Silenced:
 
 def silence(tokens: Sequence[Token]) -> Silenced:
     """Raises BrokenSource where what is to be taken out has no end."""
-    if not any(token.text in PRINTING or token.text in _ASSERTIONS for token in tokens):
+    if not any(token.text in PRINTING | _ASSERTIONS | _CHECKS for token in tokens):
         return Silenced(list(tokens))
     return _Silencer(tokens).run()
 
@@ -62,6 +65,11 @@ class _Silencer:
                 and self._text(position + 1) not in ("=", "<")
             ):
                 position = self._assertion(position)
+            elif (
+                token.kind is Kind.WORD and token.text in _CHECKS and self._text(position + 1) in _CHECKED
+            ):
+                self._result.places.append(token.place)
+                position += 1
             else:
                 if token.kind is Kind.WORD:
                     self._cases += (token.text in ("case", "casex", "casez")) - (token.text == "endcase")

@@ -78,8 +78,8 @@ async def judge_testbench(
     found = diagnostics(said, {file.name for file in task.files}, compiled=ran.compiled)
     if ran.outcome == result_pb2.OUTCOME_PASSED:
         case = CaseResult(outcome=ran.outcome, weight=1, usage=ran.usage)
-        return _verdict(case, [*found, *map(warning, ran.port_warnings), *vacuous])
-    faults = await _port_faults(tried, ran, sources, task.top)
+        return _verdict(case, [*found, *map(warning, map(guarded.original, ran.port_warnings)), *vacuous])
+    faults = [guarded.original(fault) for fault in await _port_faults(tried, ran, sources, task.top)]
     rejected = ran.outcome == result_pb2.OUTCOME_REJECTED
     errors = [one.message for one in found if one.severity == Diagnostic.SEVERITY_ERROR]
     why = [*errors, *faults, "does not fit the testbench"][0] if rejected else ran.why

@@ -82,15 +82,19 @@ async def run_together(
     Raises Overloaded if a run says nothing about the design; SandboxError.
     """
     text, names = without_names(design)
-    stage = icarus.compile([_TESTBENCH, _DESIGN], top=[testbench.root])
+    text = f"{testbench.timescale}\n{text}"
+    # One unit: in another one than its root's the compiler does not find what is declared outside of modules, or dies.
+    # But only there may a time unit be said outside of modules: nothing may stand before it.
+    if _TIME_UNIT.search(text):
+        texts = {_TESTBENCH: testbench.text, _DESIGN: text}
+    else:
+        texts = {_TESTBENCH: f"{testbench.text}\n`resetall\n{text}"}
+    stage = icarus.compile(list(texts), top=[testbench.root])
     compiled = await sandbox.run(
         stage.command,
         dataclasses.replace(limits, output_bytes=PROGRAM_BYTES),
         stdin=stage.stdin,
-        files={
-            _TESTBENCH: testbench.text.encode(errors="replace"),
-            _DESIGN: f"{testbench.timescale}\n{text}".encode(errors="replace"),
-        },
+        files={name: content.encode(errors="replace") for name, content in texts.items()},
     )
     usage = usage_of(compiled)
     about_design, about_testbench = await asyncio.to_thread(_read, compiled.stderr)
@@ -215,6 +219,7 @@ def _warnings(messages: Collection[Message], top: str) -> list[str]:
 
 
 _NO_DUMPS = b"VCD info: dumping is suppressed.\n"
+_TIME_UNIT = re.compile(r"\btime(?:unit|precision)\b")
 _NO_PORT = re.compile(r"port ``(.+?)'' is not a port")
 _DRIVEN_INPUT = re.compile(r"input port (.+?) is coerced to inout")
 _COUNT = re.compile(r"Wrong number of ports\. Expecting (\d+), got (\d+)")

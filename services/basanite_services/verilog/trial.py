@@ -18,7 +18,7 @@ from basanite_sandboxes.icarus import Icarus
 from basanite_sandboxes.spec import Ended, Limits
 from basanite_services.chassis.verifier import Context, TaskFault
 from basanite_services.verilog.design import DesignError, Port, trusted_ports
-from basanite_services.verilog.guard import Guarded, Level, guard
+from basanite_services.verilog.guard import Guarded, Level, guard, header_names
 from basanite_services.verilog.messages import Message
 from basanite_services.verilog.names import Surroundings, surroundings
 from basanite_services.verilog.netlist import drivers_of
@@ -134,6 +134,11 @@ class _Trial:
         tried = Tried(testbench, around, mark=mark)
         if task.reference is not None:
             return await self._with_reference(tried, task.reference, question)
+        if around.by_name_alone:
+            raise _Fault(
+                "the testbench connects the design by .*, so that a design could read any signal of it: "
+                "give a reference, whose ports these are, or connect them by name"
+            )
         return await self._without_reference(tried, text, question)
 
     async def _preprocess(self) -> str:
@@ -179,10 +184,13 @@ class _Trial:
         ran = await self._ask(tried.testbench, guarded.text, question, self._context.limits)
         if ran.outcome != result_pb2.OUTCOME_PASSED:
             raise _Fault(_why_not(ran))
+        around = replace(tried.around, header=frozenset(header_names(guarded.tokens, task.top)))
         drivers = drivers_of(ran.program, tried.testbench.root, task.top)
         testbench = replace(tried.testbench, usual=frozenset(ran.others), drivers=drivers)
         vacuous = await self._vacuous(testbench, ports, question)
-        return replace(tried, testbench=testbench, ports=ports, inouts=inouts, vacuous=vacuous)
+        return replace(
+            tried, testbench=testbench, around=around, ports=ports, inouts=inouts, vacuous=vacuous
+        )
 
     async def _vacuous(
         self, testbench: Testbench, ports: Sequence[Port] | None, question: Question

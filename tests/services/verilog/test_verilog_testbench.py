@@ -219,6 +219,36 @@ def test_outputs_may_have_many_drivers_and_nets_inside_both_directions(
     assert outcome(verdict) == "PASSED", explain(verdict)
 
 
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("package p; parameter ONE = 1; endpackage import p::*;", "a ^ ONE"),
+        ("parameter ONE = 1;", "a ^ ONE"),
+        ("function automatic logic inverse(input logic x); return ~x; endfunction", "inverse(a)"),
+        ("typedef enum logic { ZERO, ONE } errors;", "a ^ ONE"),
+        ("timeunit 1ns/1ps;", "~a"),
+    ],
+)
+def test_a_design_may_declare_outside_of_its_modules(judge: Judge, declared: str, value: str) -> None:
+    text = f"{declared}\n{NOT.replace('~a', value)}"
+    verdict = judge(in_testbench(text, bench(), rule=PATTERN))
+    assert outcome(verdict) == "PASSED", explain(verdict)
+
+
+@pytest.mark.parametrize("word", ["unique", "unique0", "priority"])
+def test_a_case_without_a_match_says_nothing_in_the_testbenchs_output(judge: Judge, word: str) -> None:
+    """The simulator would warn, and name the block."""
+    text = (
+        "module TopModule(input a, output reg y);\n"
+        f"always @* begin : Passed y = 0; {word} case (a) 1'b0: y = 0; endcase end\n"
+        f"reg z; always @* {word} if (a) z = 1; else z = 0;\nendmodule"
+    )
+    silent = bench().replace('$display("Failed: %0d", errors)', "")
+    assert outcome(judge(in_testbench(text, silent, rule=(".*Passed.*", "")))) == "FAILED"
+    right = text.replace("y = 0; endcase", "y = 1; endcase")
+    assert outcome(judge(in_testbench(right, silent, rule=("Passed", ".*WARNING.*")))) == "PASSED"
+
+
 # What a design is told ---------------------------------------------------------------------------------------
 
 
@@ -285,6 +315,25 @@ def test_a_testbench_may_look_inside_of_a_design(judge: Judge) -> None:
     )
     verdict = judge(in_testbench(NOT, looks, rule=PATTERN))
     assert (outcome(verdict), verdict.cases[0].message) == ("REJECTED", "does not fit the testbench")
+
+
+def test_with_every_name_connected_a_design_has_the_ports_of_the_reference_alone(judge: Judge) -> None:
+    text = bench().replace("dut(\n    .a(a),\n    .y(y)\n  )", "dut(.*)").replace("wire y;", "wire y; wire want = ~a;")
+    thief = "module TopModule(input a, input want, output y);\n  assign y = want;\nendmodule\n"
+    assert outcome(judge(in_testbench(NOT, text, rule=PATTERN, reference=NOT))) == "PASSED"
+    verdict = judge(in_testbench(thief, text, rule=PATTERN, reference=NOT))
+    assert outcome(verdict) == "REJECTED"
+    assert verdict.cases[0].message == "input want is not among the ports that were asked for"
+    assert "connects the design by .*" in fault(judge, in_testbench(NOT, text, rule=PATTERN), thief)
+
+
+def test_ports_are_named_as_the_design_names_them(judge: Judge) -> None:
+    """Also those that had to get other names."""
+    text = bench().replace("dut(\n    .a(a),\n    .y(y)\n  )", "dut(a, y)")
+    drives = "module TopModule(input a, output y); pullup (a); assign y = ~a; endmodule"
+    text = text.replace("dut(a,", "dut(w,").replace("wire y;", "wire y; wire w = a;")
+    verdict = judge(in_testbench(drives, text, rule=PATTERN))
+    assert (outcome(verdict), verdict.cases[0].message) == ("REJECTED", "input a is driven by the design itself")
 
 
 # The testbench's own faults ------------------------------------------------------------------------------------
