@@ -65,9 +65,7 @@ class _Silencer:
                 and self._text(position + 1) not in ("=", "<")
             ):
                 position = self._assertion(position)
-            elif (
-                token.kind is Kind.WORD and token.text in _CHECKS and self._text(position + 1) in _CHECKED
-            ):
+            elif token.kind is Kind.WORD and token.text in _CHECKS and self._text(position + 1) in _CHECKED:
                 self._result.places.append(token.place)
                 position += 1
             else:

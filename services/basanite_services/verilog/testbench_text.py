@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from basanite_services.verilog.names import declared_modules, is_name, plain
-from basanite_services.verilog.tokens import PATTERN, Kind, Place, Token, kind_of
+from basanite_services.verilog.tokens import PATTERN, Kind, Place, Token, is_endless, kind_of
 
 _LINE = re.compile(r'`line\s+(\d+)\s+"([^"]*)"')
 _TIMESCALE = re.compile(r"`timescale\s+\d+\s*\w+\s*/\s*\d+\s*\w+")
@@ -149,7 +149,7 @@ class TestbenchText:
 
 
 def read_testbench(text: str) -> TestbenchText:
-    """`text`: as Icarus Verilog's preprocessor puts it out."""
+    """`text`: as Icarus Verilog's preprocessor puts it out. Raises BadTestbench if a comment does not end."""
     tokens: list[Token] = []
     timescale = ""
     file, base = "", 1
@@ -158,6 +158,8 @@ def read_testbench(text: str) -> TestbenchText:
         line += text.count("\n", position, match.start())
         end = match.end()
         kind = kind_of(match)
+        if match.lastgroup == "comment" and is_endless(match[0]):
+            raise BadTestbench(f"{file}:{line + base}: a comment does not end")  # the design would be in it
         if match.lastgroup == "directive":
             rest = _REST_OF_LINE.match(text, end)
             assert rest is not None

@@ -188,9 +188,7 @@ class _Trial:
         drivers = drivers_of(ran.program, tried.testbench.root, task.top)
         testbench = replace(tried.testbench, usual=frozenset(ran.others), drivers=drivers)
         vacuous = await self._vacuous(testbench, ports, question)
-        return replace(
-            tried, testbench=testbench, around=around, ports=ports, inouts=inouts, vacuous=vacuous
-        )
+        return replace(tried, testbench=testbench, around=around, ports=ports, inouts=inouts, vacuous=vacuous)
 
     async def _vacuous(
         self, testbench: Testbench, ports: Sequence[Port] | None, question: Question

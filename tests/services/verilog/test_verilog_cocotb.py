@@ -278,6 +278,19 @@ def test_messages_are_bounded(judge: Judge) -> None:
     assert len(verdict.cases[0].message) < 1100
 
 
+def test_a_failure_that_cannot_be_said_is_one_of_its_test_alone(judge: Judge) -> None:
+    odd = """    class Odd(Exception):
+        def __str__(self):
+            raise ValueError
+
+    raise Odd
+"""
+    tests = PASSES + odd + "\n\n@cocotb.test()\nasync def next(dut): pass\n"
+    verdict = judge(cocotb(EMPTY, tests, ["passes", "next"]))
+    assert [case.message for case in verdict.cases] == ["test_it.passes: Odd", ""]
+    assert outcomes(verdict) == ["FAILED", "PASSED"]
+
+
 def test_data_of_the_task_can_be_read(judge: Judge) -> None:
     rom = 'module top(input a, output y); reg m [0:0]; initial $readmemb("rom.mem", m); assign y = m[0]; endmodule'
     tests = PASSES + "    assert dut.y.value == 1\n    assert open('rom.mem').read() == '1'\n"

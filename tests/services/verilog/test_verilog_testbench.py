@@ -318,7 +318,11 @@ def test_a_testbench_may_look_inside_of_a_design(judge: Judge) -> None:
 
 
 def test_with_every_name_connected_a_design_has_the_ports_of_the_reference_alone(judge: Judge) -> None:
-    text = bench().replace("dut(\n    .a(a),\n    .y(y)\n  )", "dut(.*)").replace("wire y;", "wire y; wire want = ~a;")
+    text = (
+        bench()
+        .replace("dut(\n    .a(a),\n    .y(y)\n  )", "dut(.*)")
+        .replace("wire y;", "wire y; wire want = ~a;")
+    )
     thief = "module TopModule(input a, input want, output y);\n  assign y = want;\nendmodule\n"
     assert outcome(judge(in_testbench(NOT, text, rule=PATTERN, reference=NOT))) == "PASSED"
     verdict = judge(in_testbench(thief, text, rule=PATTERN, reference=NOT))
@@ -333,7 +337,10 @@ def test_ports_are_named_as_the_design_names_them(judge: Judge) -> None:
     drives = "module TopModule(input a, output y); pullup (a); assign y = ~a; endmodule"
     text = text.replace("dut(a,", "dut(w,").replace("wire y;", "wire y; wire w = a;")
     verdict = judge(in_testbench(drives, text, rule=PATTERN))
-    assert (outcome(verdict), verdict.cases[0].message) == ("REJECTED", "input a is driven by the design itself")
+    assert (outcome(verdict), verdict.cases[0].message) == (
+        "REJECTED",
+        "input a is driven by the design itself",
+    )
 
 
 # The testbench's own faults ------------------------------------------------------------------------------------
@@ -345,6 +352,8 @@ def test_ports_are_named_as_the_design_names_them(judge: Judge) -> None:
         (bench("if"), "the testbench does not compile; tb.sv:15: syntax error"),
         ("`ifdef NEVER\n" + bench(), "the testbench cannot be preprocessed; tb.sv:1: error: "),
         ('`include "no.vh"\n' + bench(), "the testbench cannot be preprocessed; "),
+        (bench() + "/* no end", "the testbench cannot be judged by: tb.sv:18: a comment does not end"),
+        (bench().rstrip().removesuffix("endmodule"), "the testbench does not compile; tb.sv:"),
         (bench("never = 1;"), "the testbench does not compile; tb.sv:14: "),
         (bench("$never;"), "the testbench calls what the simulator does not have"),
         (bench() + "module other; endmodule", "the testbench cannot be judged by: the modules tb, other are"),

@@ -114,7 +114,11 @@ def leave():
 
 def describe(error):
     """An exception in a line or two, without what the tests look like."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    name = type(error).__name__
+    try:
+        text = f"{name}: {error}" if str(error) else name
+    except BaseException:  # an exception of the tests' own that cannot be said
+        text = name
     text = "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
     return text[:MAX_MESSAGE]
 
