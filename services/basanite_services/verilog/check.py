@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from basanite.v1 import tasks_pb2
@@ -103,9 +103,9 @@ def read_formal(path: str, formal: tasks_pb2.FormalCheck) -> tuple[float, int]:
 
 
 def read_clocking(
-    path: str, clocking: tasks_pb2.Clocking, ports: Sequence[Port]
+    path: str, clocking: tasks_pb2.Clocking, ports: Sequence[Port], gated: Collection[str]
 ) -> tuple[tuple[Clock, ...], tuple[Reset, ...]]:
-    """`ports`: the golden's."""
+    """`ports`: the golden's. `gated`: those that clock something through a gate."""
     bits = {port.name for port in ports if port.direction == "input" and port.width == 1}
     seen: set[str] = set()
     places = [(f"{path}.clocks[{number}]", clock.port) for number, clock in enumerate(clocking.clocks)]
@@ -127,6 +127,7 @@ def read_clocking(
             clock.port,
             posedge=clock.edge != tasks_pb2.ClockPort.EDGE_NEGATIVE,
             negedge=clock.edge in (tasks_pb2.ClockPort.EDGE_NEGATIVE, tasks_pb2.ClockPort.EDGE_BOTH),
+            gated=clock.port in gated,
         )
         for clock in clocking.clocks
     )

@@ -67,6 +67,8 @@ class Clock:
     name: str
     posedge: bool
     negedge: bool
+    gated: bool = False
+    """By another signal, which must then move only while the clock is idle."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,7 @@ def _clocking(
 ) -> tuple[tuple[Clock, ...], tuple[Reset, ...]]:
     trace = Trace(body)
     edges: dict[str, set[Edge]] = {}
+    gated: set[str] = set()
     resets: dict[str, Reset] = {}
     tested: dict[str, bool] = {}
     for block in trace.clocked():
@@ -228,6 +231,7 @@ def _clocking(
             resets.setdefault(name, Reset(name, low, asynchronous=True))
         for name, edge in block.clocks:
             edges.setdefault(name, set()).add(edge)
+        gated |= block.gated
         for name, low in block.tested.items():
             tested.setdefault(name, low)
     clocks: list[Clock] = []
@@ -238,7 +242,7 @@ def _clocking(
             found.append(resets[name])
         elif name in edges:
             kinds = edges[name]
-            clocks.append(Clock(name, EdgeKind.PosEdge in kinds, EdgeKind.NegEdge in kinds))
+            clocks.append(Clock(name, EdgeKind.PosEdge in kinds, EdgeKind.NegEdge in kinds, name in gated))
         elif edges and port.width == 1 and _RESET_NAME.search(name):
             low = tested.get(name, _LOW_NAME.search(name) is not None)
             found.append(Reset(name, low, asynchronous=False))

@@ -152,7 +152,8 @@ async def _make_golden(
     except DesignError as bad:
         raise TaskFault(f"{_FORM}.golden", f"the golden reference cannot be judged by: {bad}") from None
     if task.form.HasField("clocking"):
-        clocks, resets = check.read_clocking(f"{_FORM}.clocking", task.form.clocking, design.ports)
+        gated = {clock.name for clock in design.clocks if clock.gated}
+        clocks, resets = check.read_clocking(f"{_FORM}.clocking", task.form.clocking, design.ports, gated)
         design = replace(design, clocks=clocks, resets=resets)
     if not design.outputs:
         raise TaskFault(

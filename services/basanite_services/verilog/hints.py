@@ -73,7 +73,18 @@ def _other_edge(difference: Compared, design: Design, stimuli: Stimuli) -> str:
     if len(design.clocks) != 1 or (design.clocks[0].posedge and design.clocks[0].negedge):
         return ""
     clock = design.clocks[0]
-    if any(stimuli.values(step)[clock.name] == idle_level(clock) for step in difference.mismatched):
+    mismatched = set(difference.mismatched)
+    found = False
+    for step in range(difference.mismatched[-1] + 1):
+        idle = stimuli.values(step)[clock.name] == idle_level(clock)
+        if step and stimuli.cycles[step] > stimuli.cycles[step - 1] and not idle:
+            # From here inputs move at the active level, and the other edge takes in others.
+            break
+        if step in mismatched:
+            if idle:
+                return ""
+            found = True
+    if not found:
         return ""
     return f"right only after the other edge of `{clock.name}`"
 

@@ -2,8 +2,9 @@
 
 A step gives every input a value, clocks included; then time passes, and the outputs are sampled. In one step either one
 clock moves, or resets that need no clock move, or all the others do: what moves together never races. A *cycle* is a
-vector of inputs and the edge that takes it in; a design without clocks has one step a cycle. With several clocks each
-has a period of its own, drawn anew now and then, and takes in vectors of its own.
+vector of inputs and the edge that takes it in; a design without clocks has one step a cycle. The vector comes before
+the clock's idle edge or after it: a latch that is open at one level of the clock is no flip-flop. With several clocks
+each has a period of its own, drawn anew now and then, and takes in vectors of its own.
 
 What random stimuli find: whatever shows within the given number of cycles with fair probability. What they do not:
 a design that is wrong for one value of a wide input, or after a count longer than any run between two resets. Numbers
@@ -23,6 +24,8 @@ from basanite_services.verilog.values import InputValues
 
 PAUSE_BITS = 20
 _FIRST_RESET_CYCLES = 3
+_CALM_CYCLES = 20
+"""In these, inputs move between the idle edge and the active one: a mistake of edges shows most clearly there."""
 _SAME_PERIODS = 200
 """For how many edges several clocks keep their periods."""
 
@@ -236,12 +239,16 @@ class _Driver:
         edges = self._edges()
         for number, cycle in enumerate(cycles):
             clock = next(edges, None)
-            while clock is not None and not self._is_active_next(clock):
-                self._step(number - 1, {clock.name: 1 - self._now[clock.name]})
-                clock = next(edges)
             before_data, before_edge, after_edge = cycle.moves
             at_once, alone = self._data_of(cycle)
-            self._steps(number, [*before_data, at_once, *alone, *before_edge])
+            data = [*before_data, at_once, *alone]
+            early = clock is not None and not clock.gated and number >= _CALM_CYCLES and self._draw.one_in(3)
+            if early:
+                self._steps(number, data)
+            while clock is not None and not self._is_active_next(clock):
+                self._step(number if early else number - 1, {clock.name: 1 - self._now[clock.name]})
+                clock = next(edges)
+            self._steps(number, before_edge if early else [*data, *before_edge])
             if clock is not None:
                 self._step(number, {clock.name: 1 - self._now[clock.name]})
             self._steps(number, after_edge)

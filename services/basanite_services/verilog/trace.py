@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyslang import ast
 from pyslang.ast import BinaryOperator, EdgeKind, ProceduralBlockKind, UnaryOperator
@@ -31,6 +32,16 @@ class Clocked:
     clocks: list[tuple[str, EdgeKind]] = field(default_factory=list)
     asynchronous: dict[str, bool] = field(default_factory=dict)
     tested: dict[str, bool] = field(default_factory=dict)
+    gated: set[str] = field(default_factory=set)
+    """Clocks that reach the statement through a gate."""
+
+
+class _Source(NamedTuple):
+    """An input that a signal comes from."""
+
+    name: str
+    inverted: bool
+    gated: bool = False
 
 
 class Trace:
@@ -74,11 +85,14 @@ class Trace:
 
     def clocked(self) -> Iterator[Clocked]:
         for wait in self._waits:
-            edges = list(self._edges(wait.timing))
+            gated: set[str] = set()
+            edges = list(self._edges(wait.timing, gated))
             if edges:
-                yield self._clocked(edges, wait.stmt)
+                found = self._clocked(edges, wait.stmt)
+                found.gated = gated
+                yield found
 
-    def _edges(self, timing: ast.TimingControl) -> Iterator[tuple[str, EdgeKind]]:
+    def _edges(self, timing: ast.TimingControl, gated: set[str]) -> Iterator[tuple[str, EdgeKind]]:
         events = timing.events if isinstance(timing, ast.EventListControl) else [timing]
         for event in events:
             if not isinstance(event, ast.SignalEventControl) or event.edge not in _EDGES:
@@ -86,7 +100,9 @@ class Trace:
             found = self._input(event.expr)
             if found is None:
                 continue
-            name, inverted = found
+            name, inverted = found.name, found.inverted
+            if found.gated:
+                gated.add(name)
             if event.edge == EdgeKind.BothEdges:
                 yield name, EdgeKind.PosEdge
                 yield name, EdgeKind.NegEdge
@@ -142,26 +158,26 @@ class Trace:
         else:
             found = self._input(expression)
             if found is not None:
-                yield found[0], low ^ found[1]
+                yield found.name, low ^ found.inverted
 
-    def _input(self, expression: ast.Expression, steps: int = _MAX_STEPS) -> tuple[str, bool] | None:
-        """The input that a signal comes from, and whether it is inverted on the way."""
+    def _input(self, expression: ast.Expression, steps: int = _MAX_STEPS) -> _Source | None:
         expression = _unwrapped(expression)
         if not steps:
             return None
         if isinstance(expression, ast.UnaryExpression) and expression.op in _NOT:
             found = self._input(expression.operand, steps - 1)
-            return (found[0], not found[1]) if found else None
+            return found._replace(inverted=not found.inverted) if found else None
         if isinstance(expression, ast.BinaryExpression) and expression.op in _JOINS:
             # A gated clock. Both sides could double the work at each step: the first that looks like one will do.
             sides = [self._input(side, steps // 2) for side in (expression.left, expression.right)]
             found_sides = [side for side in sides if side is not None]
-            return next((side for side in found_sides if _CLOCK_NAME.search(side[0])), None)
+            clocks = [side for side in found_sides if _CLOCK_NAME.search(side.name)]
+            return clocks[0]._replace(gated=True) if clocks else None
         if not isinstance(expression, ast.NamedValueExpression):
             return None
         path = expression.symbol.hierarchicalPath
         if path in self._inputs:
-            return self._inputs[path], False
+            return _Source(self._inputs[path], inverted=False)
         source = self._sources.get(path)
         return self._input(source, steps - 1) if source is not None else None
 

@@ -122,6 +122,7 @@ def test_parameters_are_checked(name: str, value: str, message: str) -> None:
 # Clocks and resets --------------------------------------------------------------------------------------------
 
 CLK = Clock("clk", True, False)
+GATED = Clock("clk", True, False, gated=True)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,8 @@ CLK = Clock("clk", True, False)
         ("always begin @(posedge clk); q <= d; end", (CLK,), ...),
         ("always @(posedge clk or posedge d) if (d) q <= 0;", (CLK,), (..., ..., Reset("d", False, True))),
         ("wire n = ~clk; always @(posedge n) q <= d;", (Clock("clk", False, True),), ...),
-        ("wire g; assign g = clk & d; always @(posedge g) q <= d;", (CLK,), ...),
+        ("wire g; assign g = clk & d; always @(posedge g) q <= d;", (GATED,), ...),
+        ("wire g = ~(clk & d), h = !g; always @(posedge h) q <= d;", (GATED,), ...),
         ("reg r; always @(posedge clk) r <= d; always @(posedge r) q <= d;", (CLK,), ...),
         ("initial @(posedge d) q = 0;", (), ()),
         (

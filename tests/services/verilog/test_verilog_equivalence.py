@@ -199,6 +199,31 @@ def test_the_other_edge_is_wrong(judge: Judge) -> None:
     passes(judge, COUNTER.replace("posedge", "negedge"), COUNTER.replace("posedge", "negedge"))
 
 
+ENABLED = """module TopModule(input clk, input en, input [7:0] d, output reg [7:0] q);
+  always @(posedge clk) if (en) q <= d; endmodule"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "always @* if (clk & en) q = d;",
+        "always @(clk or en or d) if (clk) begin if (en) q <= d; end",
+        "always @(posedge clk) if (en) q <= d; always @(d) if (clk && d == 0) q <= ~q;",
+        "wire g = clk & en; always @(posedge g) q <= d;",
+    ],
+)
+def test_what_an_input_changes_at_the_clocks_other_level_is_seen(judge: Judge, body: str) -> None:
+    header = ENABLED.split(";")[0]
+    verdict = fails(judge, f"{header}; {body} endmodule", ENABLED)
+    assert verdict.cases[0].mismatch.mismatched_samples > 5
+
+
+def test_a_gated_clock_is_as_good_as_an_enable_where_the_golden_has_one(judge: Judge) -> None:
+    gated = ENABLED.replace("always @(posedge clk) if (en)", "wire g = clk & en; always @(posedge g)")
+    passes(judge, ENABLED, gated)
+    passes(judge, gated, gated)
+
+
 ASYNC = """module TopModule(input clk, input rst_n, input d, output reg q);
   always @(posedge clk, negedge rst_n) if (!rst_n) q <= 1; else q <= d; endmodule"""
 
