@@ -67,6 +67,8 @@ class Guarded:
 
 MAX_REFUSALS = 20
 _NEW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*+")
+_MAX_BRACKET = 1000
+"""Tokens that are looked back at, for what a bracket or a colon belongs to."""
 _MARK = "_own"
 """New names end in it, and a number where they must."""
 
@@ -175,6 +177,8 @@ class _Rules:
         self._data = data
         self._introduced = {plain(token) for token in _introduced(tokens)} if around.names else frozenset()
         self._defined = frozenset(declared_modules(tokens))
+        self._shared_names = around.scopes & around.connections
+        """Ports that have the name of a task, an instance or the like of the testbench: they keep it."""
         self._files = {
             plain(name)
             for name, equals, value in zip(tokens, tokens[1:], tokens[2:], strict=False)
@@ -228,6 +232,8 @@ class _Rules:
     def _reach(self, position: int, token: Token) -> str:
         """Names that only the trusted text can mean. For a clear word: by new names they would mean nothing anyway."""
         name = plain(token)
+        if name in self._shared_names and self._climbs(position, name):
+            return f"{name} is a name of the testbench, where it is more than a port"
         if name not in self._around.names or name in self._introduced:
             return ""
         before, after = self._text(position - 1) if position else "", self._text(position + 1)
@@ -237,9 +243,86 @@ class _Rules:
             return f"{name} is a name outside of the design: hierarchical names must stay within it"
         if name in self._around.modules and name not in self._defined and self._instantiates(position + 1):
             return f"{name} is no module of the design"
-        if before == "disable" or (name in self._around.scopes and after in ("(", ";") and before != ","):
+        called = after in ("(", ";") and before != "," and not (after == "(" and self._is_instance(position))
+        if before == "disable" or (name in self._around.scopes and called):
             return f"{name} is a name of the testbench"
         return ""
+
+    def _climbs(self, position: int, name: str) -> bool:
+        """Whether a name that connects the design, and so stays as it is, means a task, a function, a module, an
+        instance or a block here: what it may find in the testbench."""
+        before, after = self._text(position - 1) if position else "", self._text(position + 1)
+        if before in (".", "disable"):
+            return before == "disable"
+        if after == "(":
+            return not self._is_instance(position)
+        if after == ";":
+            return self._begins_statement(position)
+        if after == ".":
+            return self._text(position + 2).removeprefix("\\") in self._around.connections
+        return name in self._around.modules and self._instantiates(position + 1)
+
+    def _begins_statement(self, position: int) -> bool:
+        before = self._text(position - 1)
+        if before == ":":
+            return self._is_choice(position - 1)
+        control = self._control(position)
+        if control is not None:
+            # Not `q <= #1 d;`, nor `wire #1 d;`
+            return self._text(control) == ":" or self._text(control - 1) not in ("=", "wire")
+        return before in _BEFORE_STATEMENTS
+
+    def _is_instance(self, position: int) -> bool:
+        """Whether a name before a bracket is that of an instance: behind a module, or its parameters."""
+        control = self._control(position)
+        if self._text(position - 1) == ")":
+            return (
+                control is not None
+                and self._text(control) == "#"
+                and is_name(self._tokens[control - 1])
+                and self._text(control - 2) != ":"
+            )
+        return control is None and is_name(self._tokens[position - 1])
+
+    def _control(self, position: int) -> int | None:
+        """Where the sign is of the delay (#), the event (@) or the label (:) that stands before a name."""
+        back = position - 1
+        if self._text(back) == ")":
+            back = self._opened(back) - 1
+            return back if self._text(back) in ("#", "@") else None
+        if self._text(back) == "*":
+            return back - 1 if self._text(back - 1) == "@" else None
+        while back > 0:
+            if self._text(back) == "]":
+                back = self._opened(back) - 1
+                continue
+            if not is_name(self._tokens[back]) and self._kind(back) is not Kind.NUMBER:
+                return None
+            before = self._text(back - 1)
+            if before in ("#", "@") or (before == ":" and self._text(back - 2) != ":"):
+                return back - 1
+            if before not in (".", ":"):
+                return None
+            back -= 3 if before == ":" else 2
+        return 0 if back < 0 else None
+
+    def _opened(self, end: int) -> int:
+        """Where the bracket opens that is closed at `end`; 0 if that is nowhere near."""
+        depth = 0
+        for back in range(end, max(end - _MAX_BRACKET, 0), -1):
+            depth += (self._text(back) in (")", "]")) - (self._text(back) in ("(", "["))
+            if depth == 0:
+                return back
+        return 0
+
+    def _is_choice(self, colon: int) -> bool:
+        """Whether it ends a choice of a `case`, or a label, and is no part of a `?`."""
+        for back in range(colon - 1, max(colon - _MAX_BRACKET, 0), -1):
+            if self._text(back) == "?":
+                return False
+            if self._text(back) in (";", "begin", "end"):
+                break
+        return True
 
     def _instantiates(self, position: int) -> bool:
         return self._text(position) == "#" or (
@@ -256,12 +339,19 @@ class _Rules:
         return ""
 
     def _text(self, position: int) -> str:
-        return self._tokens[position].text if position < len(self._tokens) else ""
+        return self._tokens[position].text if 0 <= position < len(self._tokens) else ""
 
     def _kind(self, position: int) -> Kind | None:
         return self._tokens[position].kind if position < len(self._tokens) else None
 
 
+_BEFORE_STATEMENTS = words(
+    """
+    ; ) begin end else do forever fork join join_any join_none endcase default initial final always always_comb
+    always_ff always_latch
+    """
+)
+"""A name alone behind one of these is a task that is called."""
 _STATEMENTS = words(
     """
     begin end else return disable posedge negedge edge or and initial assign defparam deassign always always_comb

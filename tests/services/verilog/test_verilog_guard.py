@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -181,6 +182,79 @@ def test_with_wildcard_connections_the_header_stays_but_for_what_can_be_reached(
     text = f"module {TOP}(input a, output y, input gold, input good); wire c = a; endmodule"
     result = guard(Sources({"top.v": text}), TOP, Level.SHARED, tb)
     assert set(result.renamed.values()) == {"gold", "good", "c"}
+
+
+PORTS_AND_MORE = of_testbench(
+    "module tb; TopModule t(.a(x), .y(z), .q(w)); function y(input n); y = ~n; endfunction task a; endtask "
+    "gold q(x, w); endmodule module gold(input a, output y); endmodule module b; endmodule"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "assign z = y(a);",
+        "wire z = a ^ \\y (a);",
+        "wire [3:0] z = {y(a)};",
+        "wire z = a ? y(a) : 1;",
+        "always @(z) void'(y(a));",
+        "sub s(); initial if (a) y(1);",
+        "initial begin : blk a; end",
+        "initial begin : blk a(); end",
+        "initial begin : p begin : blk end : blk a; end",
+        "initial forever #3 a;",
+        "initial forever #3 a();",
+        "parameter D = 3; initial forever #D a;",
+        "parameter D = 3; initial forever #D a();",
+        "initial forever #(3) a();",
+        "initial begin : blk #(3) a(); end",
+        "event e; always @e a;",
+        "sub s(); always @s.e a;",
+        "sub s [1:0] (); always @s[0].e a();",
+        "always @* a;",
+        "parameter D = 3; reg z; always @a z = #D y(a);",
+        "reg z; always @a z <= @(posedge a) y(a);",
+        "initial case (1) 1: a; endcase",
+        "initial blk: a;",
+        "initial (* x *) a;",
+        "initial begin wait (1) a; end",
+        "initial disable a;",
+        "wire z = q.y;",
+        f"always @e[{'0+' * 1000}0] a;",
+        f"initial #({'0+' * 1000}0) a();",
+    ],
+)
+def test_a_port_named_like_a_task_of_the_testbench_is_a_port_alone(body: str) -> None:
+    """It keeps its name, which climbs: what is a call would be one of the testbench's."""
+    result = inside(body, Level.SHARED, around=PORTS_AND_MORE)
+    assert [one.message.partition(" ")[2] for one in result.refusals] == [
+        "is a name of the testbench, where it is more than a port"
+    ]
+
+
+def test_what_is_no_call_may_be_said_of_such_a_port() -> None:
+    body = """
+    reg [1:0] r, s; wire w_a = !a; wire z = s[0] ? ^s : a; wire #2 v = a;
+    always @(*) if (!a) r = s; else r = a;
+    always @(*) case (s) 0, 1: r = ^s; default: r = a ? s : a; endcase
+    assign y = (a), z = r[0] & a;
+    function f(input a); f = a; endfunction
+    sub #(4) q (.a(a), .y(y)); sub a(y); sub #(.N(2)) y (a);
+    initial begin r <= @(posedge a) a; r <= #1 a; r = #(2) a; return a; end
+    """
+    sub = "module sub(a, y); input a; output [0:0] y; wire [0:0] y; p::t a; mine a; wire b, a; logic a; endmodule"
+    result = inside(f"{body}\nendmodule\n{sub} module more;", Level.SHARED, around=PORTS_AND_MORE)
+    assert not result.refusals
+    assert not result.broken
+
+
+def test_with_wildcard_connections_only_the_ports_that_are_known_stay() -> None:
+    tb = dataclasses.replace(
+        of_testbench("module tb; wire a, y, want; TopModule t(.*); endmodule"), header=frozenset(("a", "y"))
+    )
+    text = f"module {TOP}(input a, input want, output y); assign y = want; endmodule"
+    result = guard(Sources({"top.v": text}), TOP, Level.SHARED, tb)
+    assert set(result.renamed.values()) == {"want"}
 
 
 def test_alone_only_odd_names_are_replaced() -> None:
