@@ -13,6 +13,8 @@ from basanite_services.verilog.tokens import PATTERN, Kind, Place, Token, is_end
 _LINE = re.compile(r'`line\s+(\d+)\s+"([^"]*)"')
 _TIMESCALE = re.compile(r"`timescale\s+\d+\s*\w+\s*/\s*\d+\s*\w+")
 _REST_OF_LINE = re.compile(r"[^\n]*")
+_CLOSED = ("module", "program", "interface", "primitive", "package", "class", "function", "task")
+_CONSTANT = ("parameter", "localparam", "typedef", "import", "export")
 _WITH_WORDS = ("`default_nettype", "`begin_keywords", "`pragma", "`unconnected_drive")
 
 
@@ -85,6 +87,23 @@ class TestbenchText:
             is_name(token) and plain(token) in names and after.text in (".", "[")
             for token, after in pairwise(self.tokens)
         )
+
+    def signals_outside(self) -> frozenset[str]:
+        """Names of what is declared outside of all modules, packages and the like, and is no constant or type. In
+        Icarus Verilog 11 a design finds them too, whatever unit it is compiled in."""
+        found: set[str] = set()
+        depth = 0
+        first = ""
+        for token in self.tokens:
+            if token.kind is Kind.WORD and token.text in _CLOSED:
+                depth += 1
+            elif token.kind is Kind.WORD and token.text.removeprefix("end") in _CLOSED:
+                depth, first = depth - 1, ""
+            elif not depth:
+                first = "" if token.text == ";" else first or token.text
+                if is_name(token) and first not in _CONSTANT:
+                    found.add(plain(token))
+        return frozenset(found)
 
     def instances(self, top: str) -> list[Instance]:
         """All that look like one; those in other styles than `top #(..) name (..)` are left out."""

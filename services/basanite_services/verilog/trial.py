@@ -131,6 +131,11 @@ class _Trial:
         )
         raw = {**task.files, **{name: text for name, text in task.others.items() if name.endswith(_HEADERS)}}
         around = await asyncio.to_thread(surroundings, Sources({"expanded.v": expanded}, raw), task.top)
+        if shared := sorted(text.signals_outside() & around.connections):
+            raise _Fault(
+                f"the testbench declares {shared[0]} outside of its modules, where a design that has a port of this "
+                "name could drive it: declare it in a module"
+            )
         tried = Tried(testbench, around, mark=mark)
         if task.reference is not None:
             return await self._with_reference(tried, task.reference, question)

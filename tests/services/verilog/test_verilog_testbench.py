@@ -235,6 +235,14 @@ def test_a_design_may_declare_outside_of_its_modules(judge: Judge, declared: str
     assert outcome(verdict) == "PASSED", explain(verdict)
 
 
+def test_a_testbench_may_declare_outside_of_its_modules_too(judge: Judge) -> None:
+    outside = """parameter y = 1; typedef struct packed { logic a; } pair; int count = 0;
+    package words; logic a; endpackage import words::*;
+    function automatic int next(input int a); return a + 1; endfunction\n"""
+    text = outside + bench("count = next(count); if (count != y) $stop;")
+    assert outcome(judge(in_testbench(NOT, text, rule=PATTERN))) == "PASSED"
+
+
 @pytest.mark.parametrize("word", ["unique", "unique0", "priority"])
 def test_a_case_without_a_match_says_nothing_in_the_testbenchs_output(judge: Judge, word: str) -> None:
     """The simulator would warn, and name the block."""
@@ -352,6 +360,7 @@ def test_ports_are_named_as_the_design_names_them(judge: Judge) -> None:
         (bench("if"), "the testbench does not compile; tb.sv:15: syntax error"),
         ("`ifdef NEVER\n" + bench(), "the testbench cannot be preprocessed; tb.sv:1: error: "),
         ('`include "no.vh"\n' + bench(), "the testbench cannot be preprocessed; "),
+        ("logic x, a = 0;\n" + bench(), "the testbench declares a outside of its modules, where a design"),
         (bench() + "/* no end", "the testbench cannot be judged by: tb.sv:18: a comment does not end"),
         (bench().rstrip().removesuffix("endmodule"), "the testbench does not compile; tb.sv:"),
         (bench("never = 1;"), "the testbench does not compile; tb.sv:14: "),
