@@ -76,7 +76,7 @@ async def make_netlist(
     condition is not true. In a candidate it counts as wrong, so there it may be more often.
     Raises Unprovable, Overloaded, SandboxError.
     """
-    text = await asyncio.to_thread(synthesizable, tokens, module)
+    text = await asyncio.to_thread(synthesizable, tokens, module, golden=golden)
     name = fresh_name(text)
     report = await sandbox.run(
         yosys.netlist(name, unknown_is_false=golden),

@@ -11,6 +11,8 @@ it and wrong in a simulation. So there is a list of what is taken, and whatever 
 - In a clocked process, what is assigned with `=` is a value of that process alone, assigned before it is read there:
   otherwise what another process reads would depend on which one runs first.
 - A function reads nothing but its arguments and what it declares.
+- What is unknown in a simulation is unknown to Yosys, and more may be in a candidate: so a candidate must not ask with
+  `===` what is. Types of two states, which know no unknown value, are for loops and constants; there are no arrays.
 """
 
 from __future__ import annotations
@@ -41,17 +43,22 @@ _TYPES = words(
     "wire reg logic bit byte shortint int longint integer genvar input output var automatic typedef enum struct"
 )
 _CONSTANTS = words("parameter localparam")
+_TWO_STATES = words("bit byte shortint int longint")
 _PROCESSES = words("always always_comb always_ff initial")
 _DIRECTIVES = ("`default_nettype", "`timescale", "`resetall")
 
 
-def synthesizable(tokens: Sequence[Token], top: str) -> str:
+def synthesizable(tokens: Sequence[Token], top: str, *, golden: bool = False) -> str:
     """The text for Yosys of a design whose top module is `top`. `tokens`: those that the simulator's compiler gets.
     Raises Unprovable, saying what it does not take."""
     kept = list(_without_promises(_without_attributes(tokens)))
     structs = any(token.text == "struct" for token in kept)
     for number, token in enumerate(kept):
         _check_token(kept, number, token, structs=structs)
+    _check_arrays(kept)
+    _check_types(kept, golden=golden)
+    if not golden:
+        _check_comparisons(kept)
     outside, modules = _modules(kept)
     # One that is instantiated is as the others, also if it is the top.
     alone = sum(token.text == top for token in kept) == 1
@@ -127,6 +134,71 @@ def _check_token(tokens: Sequence[Token], position: int, token: Token, *, struct
         case Kind.SIGN if text == "'" and before is not None and before.kind is not Kind.NUMBER:
             if _text(tokens, position + 1) not in ("(", "{"):
                 raise _refuse("a number without a base has no proof", token)
+
+
+def _check_types(tokens: Sequence[Token], *, golden: bool) -> None:
+    """Types that Yosys takes for others: those of two states can be unknown to it, and fields have no sign."""
+    two_state = False
+    struct = 0
+    for position, token in enumerate(tokens):
+        text, before = token.text, _text(tokens, position - 1)
+        if text == "struct":
+            struct = position
+        elif text == "}":
+            struct = 0
+        elif text in ("signed", "integer", *_TWO_STATES) and struct:
+            raise _refuse("a field with a sign, or of two states, has no proof", token)
+        elif text in _TWO_STATES:
+            if before in _CONSTANTS:
+                two_state = True
+            elif before != "(" or _text(tokens, position - 2) != "for":
+                raise _refuse(f"a signal of two states, as `{text}` is, has no proof", token)
+        elif text == "enum" and _text(tokens, position + 1) == "{":
+            if golden:
+                raise _refuse("an enumeration of two states has no proof: say `enum logic [...]`", token)
+            two_state = True
+    if two_state:
+        for position, token in enumerate(tokens):
+            _check_known(tokens, position, token)
+
+
+def _check_known(tokens: Sequence[Token], position: int, token: Token) -> None:
+    """Where constants have two states, no number in the text may be unknown."""
+    text, after = token.text, _text(tokens, position + 1)
+    if token.kind is Kind.NUMBER and text.startswith("'") and set("xX?") & set(text):
+        raise _refuse("constants of two states beside an unknown number have no proof", token)
+    if text in ("/", "%") and not (after.isdigit() and int(after)):
+        raise _refuse("constants of two states beside a division have no proof", token)
+    if text == "function":
+        raise _refuse("constants of two states beside a function have no proof", token)
+
+
+def _check_arrays(tokens: Sequence[Token]) -> None:
+    """Beyond its end an array is unknown in a simulation, and begins anew for Yosys."""
+    declared = value = False
+    depth = 0
+    for position, token in enumerate(tokens):
+        text = token.text
+        depth += (text in ("[", "{")) - (text in ("]", "}"))
+        if text in _TYPES:
+            declared, value = True, False
+        elif text in (";", ")"):
+            declared = False
+        elif text == "=":
+            value = True
+        elif text == "," and not depth:
+            value = False
+        elif is_name(token) and _text(tokens, position + 1) == "[":
+            of_a_type = position > 0 and is_name(tokens[position - 1])
+            if of_a_type or (declared and not value and not depth):
+                raise _refuse("an array has no proof", token)
+
+
+def _check_comparisons(tokens: Sequence[Token]) -> None:
+    """What is unknown to Yosys may be known in a simulation, but not the other way: nothing may ask which it is."""
+    for one, two, three in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if one.text in ("=", "!") and two.text == three.text == "=":
+            raise _refuse("`===` and `!==` have no proof", one)
 
 
 _BIGGEST = 1 << 31
@@ -241,6 +313,12 @@ class _Module:
                 raise _refuse("`<=` in a process without a clock has no proof", process.start)
             if process.waits_for is not None:
                 self._check_list(process)
+            elif process.start.text == "always" and not process.edges:
+                known = process.blocking.keys() | self._constants | self._functions
+                if process.blocking and known.issuperset(_names(process.tokens)):
+                    raise _refuse(
+                        "a process that reads nothing, and never begins, has no proof", process.start
+                    )
             if process.edges:
                 self._check_races(process, users)
 
