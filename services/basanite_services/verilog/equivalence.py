@@ -110,6 +110,7 @@ async def judge_equivalence(
     said = [replace(message, text=guarded.original(message.text)) for message in simulated.messages]
     names = {file.name for file in task.files}
     found = diagnostics(said, names, compiled=simulated.compiled)
+    found += [warning(extra) for extra in simulated.extra_ports]
     verdict = await _judge(golden, simulated, found, vcd=task.equivalence.vcd)
     if verdict.outcome in (result_pb2.OUTCOME_FAILED, result_pb2.OUTCOME_REJECTED):
         # The compiler says little about ports that are not as they should be: a mismatch may come from there.

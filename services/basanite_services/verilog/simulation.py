@@ -14,6 +14,7 @@ from basanite.v1.result_pb2 import Usage
 from basanite_sandboxes.icarus import DESIGN, Icarus
 from basanite_sandboxes.spec import Ended, Limits, Report, Sandbox
 from basanite_services.chassis.verifier import Overloaded
+from basanite_services.verilog.compiled_ports import compiled_ports
 from basanite_services.verilog.design import Design
 from basanite_services.verilog.harness import Harness, make_harness
 from basanite_services.verilog.messages import Message, read_messages
@@ -44,6 +45,8 @@ class Simulated:
     """The compiler's."""
     port_faults: tuple[str, ...] = ()
     """What the compiler found wrong with the ports, one sentence each."""
+    extra_ports: tuple[str, ...] = ()
+    """What it has beside the ports that were asked for, one sentence each."""
     compiled: bool = False
     usage: Usage = dataclasses.field(default_factory=Usage)
 
@@ -84,6 +87,8 @@ async def simulate(
             port_faults=faults,
             usage=usage,
         )
+    ports = compiled_ports(compiled.answers, f"{harness.module}_d", design)
+    faults += ports.faults
     if faults:
         return Simulated(
             outcome=result_pb2.OUTCOME_REJECTED,
@@ -105,7 +110,13 @@ async def simulate(
     )
     usage = usage_of(compiled, report)
     if report.ended is Ended.EXITED and report.exit_status == 0:
-        return Simulated(waves=report.answers, messages=messages, compiled=True, usage=usage)
+        return Simulated(
+            waves=report.answers,
+            messages=messages,
+            extra_ports=ports.extra,
+            compiled=True,
+            usage=usage,
+        )
     return Simulated(
         outcome=outcome_of(report, result_pb2.OUTCOME_CRASHED),
         why=why_of(report, limits, "simulating it"),
@@ -175,7 +186,7 @@ def why_of(report: Report, limits: Limits, doing: str) -> str:
         case Ended.OUTPUT_LIMIT:
             return f"{doing} gave too much output"
         case _:
-            return f"{doing} ended the simulator"
+            return f"{doing} ended the {'compiler' if doing == 'compiling it' else 'simulator'}"
 
 
 def usage_of(*reports: Report) -> Usage:

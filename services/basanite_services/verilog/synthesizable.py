@@ -131,8 +131,11 @@ def _check_token(tokens: Sequence[Token], position: int, token: Token, *, struct
         ):
             if not structs:
                 raise _refuse("a hierarchical name has no proof", token)
-        case Kind.SIGN if text == "'" and before is not None and before.kind is not Kind.NUMBER:
-            if _text(tokens, position + 1) not in ("(", "{"):
+        case Kind.SIGN if text == "'" and before is not None:
+            # Within $unsigned, Yosys works out other widths of sizes by a cast than simulators do.
+            if _text(tokens, position + 1) == "(":
+                raise _refuse("a cast has no proof", token)
+            if before.kind is not Kind.NUMBER and _text(tokens, position + 1) != "{":
                 raise _refuse("a number without a base has no proof", token)
 
 

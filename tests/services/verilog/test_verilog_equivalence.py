@@ -131,6 +131,37 @@ def test_ports_that_were_not_asked_for_are_rejected(judge: Judge, ports: str, me
     assert message in " ".join(one.message for one in verdict.diagnostics)
 
 
+@pytest.mark.parametrize(
+    ("design", "message"),
+    [
+        ("(input [7:0] a, inout [7:0] y); assign y = a;", "y is an inout, and should be an output"),
+        ("(a, y); input [7:0] a; inout [7:0] y; assign y = a;", "y is an inout, and should be an output"),
+        ("(a, y); input [7:0] a; output y; real y; always @* y = a;", "output y is real"),
+        ("(input [7:0] a, output wire real y); assign y = a;", "output y is real, and should have 8 bits"),
+        ("(input [7:0] a, output r y); assign y = a;", "output y is real, and should have 8 bits"),
+        ("(input real a, output [7:0] y); assign y = a;", "input a is real, and should have 8 bits"),
+    ],
+)
+def test_ports_of_another_kind_are_rejected_though_they_have_the_values(
+    judge: Judge, design: str, message: str
+) -> None:
+    golden = "module TopModule(input [7:0] a, output [7:0] y); assign y = a; endmodule"
+    verdict = judge(equivalence(f"typedef real r; module TopModule{design} endmodule", golden))
+    assert (outcome(verdict), verdict.score) == ("REJECTED", 0), explain(verdict)
+    assert message in " ".join(one.message for one in verdict.diagnostics), explain(verdict)
+
+
+def test_ports_beside_those_that_were_asked_for_are_left_unconnected_and_told(judge: Judge) -> None:
+    golden = "module TopModule(input a, output y); assign y = a; endmodule"
+    text = "module TopModule(input a, input clk, output y, output [3:0] state); assign y = a; endmodule"
+    verdict = judge(equivalence(text, golden))
+    assert (outcome(verdict), verdict.score) == ("PASSED", 1), explain(verdict)
+    assert [one.message for one in verdict.diagnostics] == [
+        "input clk is not among the ports that were asked for: left unconnected",
+        "output state is not among the ports that were asked for: left unconnected",
+    ]
+
+
 def test_ports_may_stand_in_another_order_and_style(judge: Judge) -> None:
     passes(
         judge,

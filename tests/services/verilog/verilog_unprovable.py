@@ -282,6 +282,7 @@ _LESS_KNOWN = {
     "an_array_that_is_written_beyond_its_end": (
         "reg u [0:1]; always @* begin u[0] = 1; u[1] = 0; u[{t, 1'b0}] = 0; end wire w = u[0];"
     ),
+    "a_width_by_a_cast": "wire signed v = b; wire [3:0] u = $unsigned((v << v) + 2'(b)); wire w = u > 3;",
     "a_process_that_never_begins": "reg u; always @* u = 1'b0; wire w = u;",
 }
 _UNKNOWN |= {
