@@ -18,7 +18,7 @@ it and wrong in a simulation. So there is a list of what is taken, and whatever 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -306,10 +306,12 @@ class _Module:
             raise _refuse(
                 f"{min(both)} is a signal, and a constant or function elsewhere: no proof", self._tokens[0]
             )
-        users: dict[str, list[_Process]] = defaultdict(list)
+        users: Counter[str] = Counter()
+        readers: Counter[str] = Counter()
         for process in self._processes:
             for name in set(_names(process.tokens)):
-                users[name].append(process)
+                users[name] += 1
+                readers[name] += not process.blocking.get(name)
         for process in self._processes:
             if process.nonblocking and not process.edges:
                 # A clock could be late by it, and what it clocks take in what others store at the same edge.
@@ -323,11 +325,14 @@ class _Module:
                         "a process that reads nothing, and never begins, has no proof", process.start
                     )
             if process.edges:
-                self._check_races(process, users)
+                self._check_races(process, users, readers)
 
     def _read_constants(self, tokens: Sequence[Token]) -> None:
         """Names of parameters and of the values of enumerations."""
+        place = -1
         for position, token in enumerate(tokens):
+            if position < place:
+                continue  # of a declaration that was read: each token is looked at once
             if token.text in _CONSTANTS:
                 depth = 0
                 for place in range(position + 1, len(tokens)):
@@ -488,13 +493,13 @@ class _Module:
             if is_name(token) and token.text not in listed:
                 raise _refuse(f"a list of signals without {token.text} has no proof", process.start)
 
-    def _check_races(self, process: _Process, users: dict[str, list[_Process]]) -> None:
+    def _check_races(self, process: _Process, users: Counter[str], readers: Counter[str]) -> None:
+        """Of each name, how many processes have it, and how many of these other than to assign it first."""
         for name, first in process.blocking.items():
             if name in process.nonblocking:
                 raise _refuse(f"{name} is assigned with `=` and `<=`: no proof", process.start)
-            others = [one for one in users[name] if one is not process]
-            shared = self._elsewhere[name] or any(not one.blocking.get(name) for one in others)
-            if shared or (others and not first):
+            shared = self._elsewhere[name] or readers[name] > (not first)
+            if shared or (users[name] > 1 and not first):
                 raise _refuse(
                     f"{name}, assigned with `=` in a clocked process and read elsewhere, has no proof",
                     process.start,

@@ -16,7 +16,8 @@ from basanite_services.verilog.design import describe
 from basanite_services.verilog.gates import Unprovable as NoProof
 from basanite_services.verilog.gates import read_netlist
 from basanite_services.verilog.miter import ask
-from basanite_services.verilog.preprocess import Sources
+from basanite_services.verilog.preprocess import Sources, preprocess
+from basanite_services.verilog.synthesizable import synthesizable
 
 pytestmark = pytest.mark.usefixtures("yosys")
 PASSED = {"simulation": "PASS", "formal": "PASS"}
@@ -144,6 +145,15 @@ def test_what_yosys_knows_less_of_than_a_simulation_is_no_reference(judge: Judge
     assert parts(verdict)["formal"] in ("UNKNOWN", "NOT_RUN")
     verdict = judge(check(module(ports, body), module(ports, body)))
     assert (parts(verdict), why(verdict)[:23]) == (UNDECIDED, "no proof: the reference")
+
+
+@pytest.mark.parametrize(
+    "item", ["genvar g ", "parameter p = 1 ", "enum ", "always @(posedge a) y = a; ", "function f; "]
+)
+def test_reading_a_text_for_proofs_looks_at_each_token_once(item: str) -> None:
+    text = f"module TopModule(input a, output reg y); {item * 12_000} endmodule"
+    with pytest.raises(NoProof):
+        synthesizable(preprocess(Sources({"top.sv": text})), "TopModule")
 
 
 # Counterexamples -------------------------------------------------------------------------------------------------
