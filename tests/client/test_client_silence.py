@@ -116,7 +116,7 @@ def test_a_server_that_stays_silent_becomes_retryable_failures(
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("form", ["batch", "stream"])
+@pytest.mark.parametrize("form", ["batch", pytest.param("stream", marks=pytest.mark.full)])
 def test_a_server_that_works_for_long_is_not_taken_for_dead(server: FakeServer, form: str) -> None:
     async def main() -> None:
         async with Proxy(server) as address, impatient(address) as client:

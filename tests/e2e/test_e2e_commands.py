@@ -95,7 +95,9 @@ def test_a_server_on_a_port_wants_its_token(doctor: str, folder: Path) -> None:
         server.communicate()
 
 
-@pytest.mark.parametrize("arguments", [["demo"], ["verify", "items", "-o", "results"]])
+@pytest.mark.parametrize(
+    "arguments", [["demo"], pytest.param(["verify", "items", "-o", "results"], marks=pytest.mark.full)]
+)
 def test_without_a_server_there_is_one_clear_line(arguments: list[str], folder: Path) -> None:
     command.write_lines(folder / "items", [command.right()])
     done = command.run(*arguments, "--address", f"unix:{folder}/nobody", cwd=folder)

@@ -14,7 +14,7 @@ from basanite_services.chassis.server import _options
 from basanite_services.chassis.settings import Settings
 
 
-@pytest.mark.parametrize("transport", ["unix", "tcp"])
+@pytest.mark.parametrize("transport", ["unix", pytest.param("tcp", marks=pytest.mark.full)])
 @pytest.mark.parametrize("form", FORMS)
 def test_items_end_once_though_the_server_is_killed(
     doctor: str, folder: Path, transport: str, form: str

@@ -24,10 +24,12 @@ from e2e_steps import (
 
 from basanite import ConnectionFailed, Limits
 
+ONE_AT_ONCE = (pytest.param("synchronous", marks=pytest.mark.full), "asynchronous")
+"""Of what takes long, one form each time."""
 PROCESSES = Path(__file__).with_name("steps_in_processes.py")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ONE_AT_ONCE)
 def test_a_step_gets_its_rewards_though_the_server_is_killed_and_comes_back(
     doctor: str, folder: Path, form: str
 ) -> None:
@@ -79,7 +81,7 @@ def test_a_step_without_a_server_ends_soon_with_an_error_that_says_what_to_do(
     assert "basanite serve" in str(raised.value)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ONE_AT_ONCE)
 def test_a_step_ends_at_its_deadline_and_late_rows_are_masked(doctor: str, form: str) -> None:
     quick = [fenced(f"print(int(input()) * {n % 3})  # {n}") for n in range(20)]
     slow = [fenced(f"import time\ntime.sleep(60)\nprint(int(input()) * 2)  # {n}") for n in range(20)]

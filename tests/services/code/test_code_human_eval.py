@@ -89,6 +89,7 @@ def compare(judge: Judge, problems: list[Problem], most: int) -> tuple[int, int]
     return sum(refused), len(refused) - sum(refused)
 
 
+@pytest.mark.full
 def test_some_mutants(judge: Judge, problems: list[Problem]) -> None:
     wrong, right = compare(judge, problems[::8], 4)
     assert wrong > 30

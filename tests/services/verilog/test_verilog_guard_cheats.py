@@ -51,6 +51,7 @@ def test_what_is_to_be_refused_is_refused_with_its_place(cheat: Cheat, level: Le
     assert not (result.refusals and result.text)
 
 
+@pytest.mark.full  # through the service all are tried each time
 @by_id
 def test_what_is_not_refused_passes_no_testbench(cheat: Cheat, tmp_path: Path, iverilog: None) -> None:
     result = guarded(cheat, Level.SHARED)
@@ -60,6 +61,7 @@ def test_what_is_not_refused_passes_no_testbench(cheat: Cheat, tmp_path: Path, i
     assert not passes_testbench(tmp_path, task.testbench, task.golden, result.text, SAMPLES)
 
 
+@pytest.mark.full
 @by_id
 def test_what_is_not_refused_is_not_equivalent(cheat: Cheat, tmp_path: Path, iverilog: None) -> None:
     result = guarded(cheat, Level.ALONE)
