@@ -95,6 +95,8 @@ class PythonProgram:
 
     source: bytes
     arguments: tuple[str, ...] = ()
+    answers: bool = False
+    """It may write to descriptor 5: `Report.answers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,22 @@ class PythonTests:
 
 
 Program = Command | PythonProgram | PythonCalls | PythonObjects | PythonTests
+
+TREE = "/testbed"
+"""Where a run finds a tree of Environment.trees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A directory full of files to work in. What a run changes is its own, and ends with it."""
+
+    name: str
+    """That of a directory in Environment.trees, which the run sees at TREE; or, absolute, a directory of
+    Environment.root, which it sees in its place."""
+    removed: tuple[str, ...] = ()
+    """Paths of files in it that the run does not have."""
+    executable: tuple[str, ...] = ()
+    """Paths of the files given to the run that are executable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +229,14 @@ class Environment:
     """e.g. "numpy 2.1.3"."""
     tools: tuple[Tool, ...] = ()
     modules: tuple[Path, ...] = ()
-    """Further packages and modules, each by its name below /environment, for tools to find; not with `path`."""
+    """Further packages and modules, each by its name below /modules, for tools to find; on sys.path, after `path`."""
     variables: tuple[tuple[str, str], ...] = ()
     """Of the environment of every Command."""
+    trees: Path | None = None
+    """Directory of the trees that runs may work in, each by its name; more may come at any time."""
+    root: Path | None = None
+    """Directory in which Commands find all that they see, but for devices, /proc and /tmp; mounted read-only. None: the
+    system's programs and libraries."""
 
 
 class Sandbox(ABC):
@@ -230,10 +253,13 @@ class Sandbox(ABC):
         *,
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        tree: Tree | None = None,
     ) -> Report:
-        """Run one program in a fresh working directory that holds `files` and nothing else.
+        """Run one program in a fresh working directory that holds `files` and nothing else, or in a `tree`, in which
+        they replace what has their names.
 
-        Names of files are as `check_file_names` wants them; it raises ValueError. Those of a Command are read-only.
+        Names of files are as `check_file_names` wants them; it raises ValueError. Those of a Command are read-only,
+        unless it works in a tree.
         Raises SandboxError if the run could not be made. Cancelling kills the run before it returns.
         """
 

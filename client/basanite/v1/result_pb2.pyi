@@ -24,6 +24,7 @@ Outcome by kind. Every verifier maps what it sees to this one table:
   NOT_RUN       of a case only: after an early stop              the same
 """
 
+import basanite.v1.tasks_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
@@ -239,6 +240,7 @@ class CaseResult(google.protobuf.message.Message):
     ARGUMENTS_AFTER_FIELD_NUMBER: builtins.int
     RAISED_FIELD_NUMBER: builtins.int
     MISMATCH_FIELD_NUMBER: builtins.int
+    TEST_FIELD_NUMBER: builtins.int
     outcome: global___Outcome.ValueType
     weight: builtins.int
     """1 to 10^6, from the task."""
@@ -270,6 +272,10 @@ class CaseResult(google.protobuf.message.Message):
     def mismatch(self) -> global___WaveMismatch:
         """Equivalence of designs: how the output differs from the golden's."""
 
+    @property
+    def test(self) -> global___TestResult:
+        """Unit tests: which one, and how it ended."""
+
     def __init__(
         self,
         *,
@@ -284,9 +290,10 @@ class CaseResult(google.protobuf.message.Message):
         arguments_after: builtins.str | None = ...,
         raised: global___RaisedException | None = ...,
         mismatch: global___WaveMismatch | None = ...,
+        test: global___TestResult | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "mismatch", b"mismatch", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "message", b"message", "mismatch", b"mismatch", "outcome", b"outcome", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "usage", b"usage", "weight", b"weight"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "_test", b"_test", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "mismatch", b"mismatch", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "test", b"test", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "_test", b"_test", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "message", b"message", "mismatch", b"mismatch", "outcome", b"outcome", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "test", b"test", "usage", b"usage", "weight", b"weight"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_arguments_after", b"_arguments_after"]) -> typing.Literal["arguments_after"] | None: ...
     @typing.overload
@@ -301,8 +308,39 @@ class CaseResult(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_returned", b"_returned"]) -> typing.Literal["returned"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_signal", b"_signal"]) -> typing.Literal["signal"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_test", b"_test"]) -> typing.Literal["test"] | None: ...
 
 global___CaseResult = CaseResult
+
+@typing.final
+class TestResult(google.protobuf.message.Message):
+    """What became of one test. All of it but the name is what the process of the tests said."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    WALL_SECONDS_FIELD_NUMBER: builtins.int
+    FLAKY_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """As in the task."""
+    status: basanite.v1.tasks_pb2.TestStatus.ValueType
+    wall_seconds: builtins.float
+    """Seconds that it took, set-up and tear-down included; 0 if unknown."""
+    flaky: builtins.bool
+    """It ended differently from run to run."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        status: basanite.v1.tasks_pb2.TestStatus.ValueType = ...,
+        wall_seconds: builtins.float = ...,
+        flaky: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["flaky", b"flaky", "name", b"name", "status", b"status", "wall_seconds", b"wall_seconds"]) -> None: ...
+
+global___TestResult = TestResult
 
 @typing.final
 class WaveMismatch(google.protobuf.message.Message):

@@ -30,6 +30,144 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _TestFramework:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TestFrameworkEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TestFramework.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TEST_FRAMEWORK_UNSPECIFIED: _TestFramework.ValueType  # 0
+    """As TEST_FRAMEWORK_PYTEST."""
+    TEST_FRAMEWORK_PYTEST: _TestFramework.ValueType  # 1
+    TEST_FRAMEWORK_UNITTEST: _TestFramework.ValueType  # 2
+
+class TestFramework(_TestFramework, metaclass=_TestFrameworkEnumTypeWrapper): ...
+
+TEST_FRAMEWORK_UNSPECIFIED: TestFramework.ValueType  # 0
+"""As TEST_FRAMEWORK_PYTEST."""
+TEST_FRAMEWORK_PYTEST: TestFramework.ValueType  # 1
+TEST_FRAMEWORK_UNITTEST: TestFramework.ValueType  # 2
+global___TestFramework = TestFramework
+
+class _TestMode:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TestModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TestMode.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TEST_MODE_UNSPECIFIED: _TestMode.ValueType  # 0
+    """As TEST_MODE_ISOLATED."""
+    TEST_MODE_ISOLATED: _TestMode.ValueType  # 1
+    """In a sandbox of its own. What the tests import from it stands for it there and passes data: assurance SEPARATED.
+    A suite that needs what cannot be passed is a TASK_FAULT that says so.
+    """
+    TEST_MODE_SHARED: _TestMode.ValueType  # 2
+    """In the interpreter of the tests: assurance GUARDED."""
+
+class TestMode(_TestMode, metaclass=_TestModeEnumTypeWrapper):
+    """Where the candidate's code runs."""
+
+TEST_MODE_UNSPECIFIED: TestMode.ValueType  # 0
+"""As TEST_MODE_ISOLATED."""
+TEST_MODE_ISOLATED: TestMode.ValueType  # 1
+"""In a sandbox of its own. What the tests import from it stands for it there and passes data: assurance SEPARATED.
+A suite that needs what cannot be passed is a TASK_FAULT that says so.
+"""
+TEST_MODE_SHARED: TestMode.ValueType  # 2
+"""In the interpreter of the tests: assurance GUARDED."""
+global___TestMode = TestMode
+
+class _TestScoring:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TestScoringEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TestScoring.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TEST_SCORING_UNSPECIFIED: _TestScoring.ValueType  # 0
+    """As TEST_SCORING_ALL."""
+    TEST_SCORING_ALL: _TestScoring.ValueType  # 1
+    """1 if every test passed, else 0, as SWE-bench resolves: a skipped test of fail_to_pass, or of a suite, did not pass; one
+    of pass_to_pass did.
+    """
+    TEST_SCORING_FRACTION: _TestScoring.ValueType  # 2
+    """The fraction of tests that passed, by the same rules."""
+    TEST_SCORING_STATUSES: _TestScoring.ValueType  # 3
+    """As R2E-Gym: 1 if every test ended as expected_statuses says and there are no others, else 0. Repositories only."""
+
+class TestScoring(_TestScoring, metaclass=_TestScoringEnumTypeWrapper): ...
+
+TEST_SCORING_UNSPECIFIED: TestScoring.ValueType  # 0
+"""As TEST_SCORING_ALL."""
+TEST_SCORING_ALL: TestScoring.ValueType  # 1
+"""1 if every test passed, else 0, as SWE-bench resolves: a skipped test of fail_to_pass, or of a suite, did not pass; one
+of pass_to_pass did.
+"""
+TEST_SCORING_FRACTION: TestScoring.ValueType  # 2
+"""The fraction of tests that passed, by the same rules."""
+TEST_SCORING_STATUSES: TestScoring.ValueType  # 3
+"""As R2E-Gym: 1 if every test ended as expected_statuses says and there are no others, else 0. Repositories only."""
+global___TestScoring = TestScoring
+
+class _TestStatus:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TestStatusEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TestStatus.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TEST_STATUS_UNSPECIFIED: _TestStatus.ValueType  # 0
+    TEST_STATUS_PASSED: _TestStatus.ValueType  # 1
+    TEST_STATUS_FAILED: _TestStatus.ValueType  # 2
+    TEST_STATUS_ERROR: _TestStatus.ValueType  # 3
+    """Its set-up or tear-down raised, or its file cannot be imported."""
+    TEST_STATUS_SKIPPED: _TestStatus.ValueType  # 4
+    TEST_STATUS_XFAILED: _TestStatus.ValueType  # 5
+    """It failed, as it was expected to."""
+    TEST_STATUS_XPASSED: _TestStatus.ValueType  # 6
+    """It passed, though it was expected to fail."""
+    TEST_STATUS_MISSING: _TestStatus.ValueType  # 7
+    """There is no such test, or it did not run."""
+
+class TestStatus(_TestStatus, metaclass=_TestStatusEnumTypeWrapper):
+    """How a test ended."""
+
+TEST_STATUS_UNSPECIFIED: TestStatus.ValueType  # 0
+TEST_STATUS_PASSED: TestStatus.ValueType  # 1
+TEST_STATUS_FAILED: TestStatus.ValueType  # 2
+TEST_STATUS_ERROR: TestStatus.ValueType  # 3
+"""Its set-up or tear-down raised, or its file cannot be imported."""
+TEST_STATUS_SKIPPED: TestStatus.ValueType  # 4
+TEST_STATUS_XFAILED: TestStatus.ValueType  # 5
+"""It failed, as it was expected to."""
+TEST_STATUS_XPASSED: TestStatus.ValueType  # 6
+"""It passed, though it was expected to fail."""
+TEST_STATUS_MISSING: TestStatus.ValueType  # 7
+"""There is no such test, or it did not run."""
+global___TestStatus = TestStatus
+
+class _FlakyPolicy:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FlakyPolicyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FlakyPolicy.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FLAKY_POLICY_UNSPECIFIED: _FlakyPolicy.ValueType  # 0
+    """As FLAKY_POLICY_FAIL."""
+    FLAKY_POLICY_FAIL: _FlakyPolicy.ValueType  # 1
+    """It did not pass."""
+    FLAKY_POLICY_EXCLUDE: _FlakyPolicy.ValueType  # 2
+    """It is left out of the score, unless it did not pass in any run. Where all tests are flaky, none passed."""
+
+class FlakyPolicy(_FlakyPolicy, metaclass=_FlakyPolicyEnumTypeWrapper):
+    """What becomes of a test that ends differently from run to run; its case says `flaky`."""
+
+FLAKY_POLICY_UNSPECIFIED: FlakyPolicy.ValueType  # 0
+"""As FLAKY_POLICY_FAIL."""
+FLAKY_POLICY_FAIL: FlakyPolicy.ValueType  # 1
+"""It did not pass."""
+FLAKY_POLICY_EXCLUDE: FlakyPolicy.ValueType  # 2
+"""It is left out of the score, unless it did not pass in any run. Where all tests are flaky, none passed."""
+global___FlakyPolicy = FlakyPolicy
+
 @typing.final
 class CodeTask(google.protobuf.message.Message):
     """Kind "code": runs an untrusted program and judges what it gives back."""
@@ -1085,6 +1223,260 @@ class CompileForm(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["lint", b"lint", "verilator", b"verilator"]) -> None: ...
 
 global___CompileForm = CompileForm
+
+@typing.final
+class UnittestTask(google.protobuf.message.Message):
+    """Kind "unittest": judges a candidate by a test suite. One case a test.
+
+    Tests are named as pytest names them, relative to the directory in which they run ("tests/test_a.py::TestA::test_b[1]"),
+    or as unittest does ("test_a.TestA.test_b"). The limits hold for each run of the suite. Hash seed, seeds of `random`,
+    time zone (UTC) and locale (C.UTF-8) are fixed. There is no network.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: builtins.int
+    PATCH_FIELD_NUMBER: builtins.int
+    FRAMEWORK_FIELD_NUMBER: builtins.int
+    SCORING_FIELD_NUMBER: builtins.int
+    REPEATS_FIELD_NUMBER: builtins.int
+    SUITE_FIELD_NUMBER: builtins.int
+    REPOSITORY_FIELD_NUMBER: builtins.int
+    patch: builtins.str
+    """Form `repository`: the candidate's changes, a unified diff as `git apply` takes it, at most 4 MiB. One that does not
+    apply is REJECTED, and the hunk is named.
+    """
+    framework: global___TestFramework.ValueType
+    """Default pytest."""
+    scoring: global___TestScoring.ValueType
+    """How the score follows from the tests."""
+    @property
+    def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Form `suite`: the candidate's files, 1 to 100, at most 1 MiB together. What breaks this, or a name that is no relative
+        path inside, is the candidate's and REJECTED.
+        """
+
+    @property
+    def repeats(self) -> global___TestRepeats: ...
+    @property
+    def suite(self) -> global___SuiteForm: ...
+    @property
+    def repository(self) -> global___RepositoryForm: ...
+    def __init__(
+        self,
+        *,
+        files: collections.abc.Iterable[global___SourceFile] | None = ...,
+        patch: builtins.str = ...,
+        framework: global___TestFramework.ValueType = ...,
+        scoring: global___TestScoring.ValueType = ...,
+        repeats: global___TestRepeats | None = ...,
+        suite: global___SuiteForm | None = ...,
+        repository: global___RepositoryForm | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_repeats", b"_repeats", "form", b"form", "repeats", b"repeats", "repository", b"repository", "suite", b"suite"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_repeats", b"_repeats", "files", b"files", "form", b"form", "framework", b"framework", "patch", b"patch", "repeats", b"repeats", "repository", b"repository", "scoring", b"scoring", "suite", b"suite"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_repeats", b"_repeats"]) -> typing.Literal["repeats"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["suite", "repository"] | None: ...
+
+global___UnittestTask = UnittestTask
+
+@typing.final
+class SuiteForm(google.protobuf.message.Message):
+    """Candidate files and a trusted test suite that imports them."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TESTS_FIELD_NUMBER: builtins.int
+    SELECTED_FIELD_NUMBER: builtins.int
+    MODE_FIELD_NUMBER: builtins.int
+    CLASSES_FIELD_NUMBER: builtins.int
+    REFERENCE_FIELD_NUMBER: builtins.int
+    mode: global___TestMode.ValueType
+    @property
+    def tests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted: test files and what they need, 1 to 100, at most 4 MiB together. None may have the name of a module that
+        comes from the candidate; a candidate's file of the same name is REJECTED.
+        """
+
+    @property
+    def selected(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of tests; empty: all. One without parameters ("[..]") selects all of its. One that does not exist is a
+        TASK_FAULT.
+        """
+
+    @property
+    def classes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Isolated: classes whose instances the tests may use as data are, "module.Class". Empty: those that `reference`
+        defines; without it, what the tests import from the candidate's modules under names in CamelCase.
+        """
+
+    @property
+    def reference(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted files of a candidate that passes. Given, a suite that it does not pass is a TASK_FAULT, and the tests of a
+        candidate must be those of the reference.
+        """
+
+    def __init__(
+        self,
+        *,
+        tests: collections.abc.Iterable[global___SourceFile] | None = ...,
+        selected: collections.abc.Iterable[builtins.str] | None = ...,
+        mode: global___TestMode.ValueType = ...,
+        classes: collections.abc.Iterable[builtins.str] | None = ...,
+        reference: collections.abc.Iterable[global___SourceFile] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["classes", b"classes", "mode", b"mode", "reference", b"reference", "selected", b"selected", "tests", b"tests"]) -> None: ...
+
+global___SuiteForm = SuiteForm
+
+@typing.final
+class RepositoryForm(google.protobuf.message.Message):
+    """A snapshot of a repository, a patch, and tests that must pass. Candidate and tests share an interpreter: assurance
+    GUARDED. Test files, conftest.py, configuration of the test framework and whatever else is protected are those of the
+    snapshot: what the candidate changed there is reported as a warning, and has no effect.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ExpectedStatusesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: global___TestStatus.ValueType
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: global___TestStatus.ValueType = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    SNAPSHOT_FIELD_NUMBER: builtins.int
+    DIRECTORY_FIELD_NUMBER: builtins.int
+    FAIL_TO_PASS_FIELD_NUMBER: builtins.int
+    PASS_TO_PASS_FIELD_NUMBER: builtins.int
+    TESTS_FIELD_NUMBER: builtins.int
+    PROTECTED_FIELD_NUMBER: builtins.int
+    REFERENCE_PATCH_FIELD_NUMBER: builtins.int
+    EXPECTED_STATUSES_FIELD_NUMBER: builtins.int
+    PYTHON_PATH_FIELD_NUMBER: builtins.int
+    TEST_PATHS_FIELD_NUMBER: builtins.int
+    SECOND_OPINION_FIELD_NUMBER: builtins.int
+    snapshot: builtins.str
+    """SHA-256 of a tar archive, plain or compressed with gzip or xz, that was stored by BlobService. A single directory
+    at its top is taken as the repository. It may hold regular files, directories, and links that stay inside.
+    """
+    directory: builtins.str
+    """Absolute path of a directory of the item's environment, one made by `basanite env import`, e.g. "/testbed"."""
+    reference_patch: builtins.str
+    """Trusted: a patch that is right. Given, a task whose tests do not end as said with it is a TASK_FAULT, and so is one
+    whose fail_to_pass pass without it; and the tests of a candidate must be those that exist with it.
+    """
+    @property
+    def fail_to_pass(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Tests that fail before the right change and must pass after it."""
+
+    @property
+    def pass_to_pass(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Tests that pass before it and must still pass. Together with fail_to_pass 1 to 20,000."""
+
+    @property
+    def tests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SourceFile]:
+        """Trusted files that are put in place after the patch, and are protected: tests that the snapshot lacks. At most 4 MiB."""
+
+    @property
+    def protected(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Further protected paths: patterns as .gitignore has them, e.g. "testing/**"."""
+
+    @property
+    def expected_statuses(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, global___TestStatus.ValueType]:
+        """TEST_SCORING_STATUSES: how each test must end, by its name."""
+
+    @property
+    def python_path(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Directories of the repository, relative, that are put on sys.path, e.g. "src". The repository itself always is."""
+
+    @property
+    def test_paths(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Files or directories, relative, that the test framework is asked to run; empty: those of the tests named above."""
+
+    @property
+    def second_opinion(self) -> global___SecondOpinion:
+        """Unset: none."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: builtins.str = ...,
+        directory: builtins.str = ...,
+        fail_to_pass: collections.abc.Iterable[builtins.str] | None = ...,
+        pass_to_pass: collections.abc.Iterable[builtins.str] | None = ...,
+        tests: collections.abc.Iterable[global___SourceFile] | None = ...,
+        protected: collections.abc.Iterable[builtins.str] | None = ...,
+        reference_patch: builtins.str = ...,
+        expected_statuses: collections.abc.Mapping[builtins.str, global___TestStatus.ValueType] | None = ...,
+        python_path: collections.abc.Iterable[builtins.str] | None = ...,
+        test_paths: collections.abc.Iterable[builtins.str] | None = ...,
+        second_opinion: global___SecondOpinion | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_second_opinion", b"_second_opinion", "directory", b"directory", "second_opinion", b"second_opinion", "snapshot", b"snapshot", "source", b"source"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_second_opinion", b"_second_opinion", "directory", b"directory", "expected_statuses", b"expected_statuses", "fail_to_pass", b"fail_to_pass", "pass_to_pass", b"pass_to_pass", "protected", b"protected", "python_path", b"python_path", "reference_patch", b"reference_patch", "second_opinion", b"second_opinion", "snapshot", b"snapshot", "source", b"source", "test_paths", b"test_paths", "tests", b"tests"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_second_opinion", b"_second_opinion"]) -> typing.Literal["second_opinion"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["snapshot", "directory"] | None: ...
+
+global___RepositoryForm = RepositoryForm
+
+@typing.final
+class SecondOpinion(google.protobuf.message.Message):
+    """Checks of a candidate whose tests passed, in fresh processes. What disagrees makes the verdict FAILED, and is said."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TESTS_FIELD_NUMBER: builtins.int
+    MUTATIONS_FIELD_NUMBER: builtins.int
+    tests: builtins.int
+    """So many of the tests that passed, drawn by a secret seed, are run one by one: 0 to 100."""
+    mutations: builtins.int
+    """So many mutations of what the candidate changed, drawn by a secret seed, are tried: 0 to 20. For each some test must
+    fail; where none fails for any of them, the tests do not depend on what the candidate wrote.
+    """
+    def __init__(
+        self,
+        *,
+        tests: builtins.int = ...,
+        mutations: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["mutations", b"mutations", "tests", b"tests"]) -> None: ...
+
+global___SecondOpinion = SecondOpinion
+
+@typing.final
+class TestRepeats(google.protobuf.message.Message):
+    """Running the whole suite several times."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: builtins.int
+    FLAKY_FIELD_NUMBER: builtins.int
+    runs: builtins.int
+    """2 to 10."""
+    flaky: global___FlakyPolicy.ValueType
+    def __init__(
+        self,
+        *,
+        runs: builtins.int = ...,
+        flaky: global___FlakyPolicy.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["flaky", b"flaky", "runs", b"runs"]) -> None: ...
+
+global___TestRepeats = TestRepeats
 
 @typing.final
 class ExtensionTask(google.protobuf.message.Message):

@@ -26,15 +26,15 @@ from basanite.v1 import result_pb2 as basanite_dot_v1_dot_result__pb2
 from basanite.v1 import tasks_pb2 as basanite_dot_v1_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62\x61sanite/v1/verifier.proto\x12\x0b\x62\x61sanite.v1\x1a\x18\x62\x61sanite/v1/result.proto\x1a\x17\x62\x61sanite/v1/tasks.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xef\x01\n\x10\x44\x65scribeResponse\x12\x18\n\x10\x63ontract_version\x18\x01 \x01(\t\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12,\n\tverifiers\x18\x03 \x03(\x0b\x32\x19.basanite.v1.VerifierInfo\x12-\n\tisolation\x18\x04 \x01(\x0b\x32\x1a.basanite.v1.IsolationInfo\x12\x32\n\x0erequest_limits\x18\x05 \x01(\x0b\x32\x1a.basanite.v1.RequestLimits\x12\x18\n\x10seed_fingerprint\x18\x06 \x01(\t\"\xf2\x01\n\x0cVerifierInfo\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x66orms\x18\x02 \x03(\t\x12\x11\n\tlanguages\x18\x03 \x03(\t\x12(\n\ttoolchain\x18\x04 \x03(\x0b\x32\x15.basanite.v1.ToolInfo\x12\x32\n\x0c\x65nvironments\x18\x05 \x03(\x0b\x32\x1c.basanite.v1.EnvironmentInfo\x12+\n\x0e\x64\x65\x66\x61ult_limits\x18\x06 \x01(\x0b\x32\x13.basanite.v1.Limits\x12\'\n\nmax_limits\x18\x07 \x01(\x0b\x32\x13.basanite.v1.Limits\")\n\x08ToolInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"A\n\x0f\x45nvironmentInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x10\n\x08packages\x18\x03 \x03(\t\"\x9a\x01\n\rIsolationInfo\x12\x0f\n\x07runtime\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x12\n\nnamespaces\x18\x03 \x03(\t\x12\x0f\n\x07seccomp\x18\x04 \x01(\x08\x12\x16\n\x0ememory_control\x18\x05 \x01(\t\x12\x16\n\x0e\x63pu_accounting\x18\x06 \x01(\t\x12\x12\n\nweaknesses\x18\x07 \x03(\t\"\xa1\x01\n\rRequestLimits\x12\x17\n\x0fmax_batch_items\x18\x01 \x01(\x03\x12\x19\n\x11max_message_bytes\x18\x02 \x01(\x03\x12\x16\n\x0emax_item_bytes\x18\x03 \x01(\x03\x12\x18\n\x10max_queued_items\x18\x04 \x01(\x03\x12\x17\n\x0fmax_value_depth\x18\x05 \x01(\x03\x12\x11\n\tmax_cases\x18\x06 \x01(\x03\"\xca\x02\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.basanite.v1.Limits\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\x12.\n\x0c\x63\x61\x63he_policy\x18\x05 \x01(\x0e\x32\x18.basanite.v1.CachePolicy\x12\x31\n\x11require_assurance\x18\x06 \x01(\x0e\x32\x16.basanite.v1.Assurance\x12%\n\x04\x63ode\x18\n \x01(\x0b\x32\x15.basanite.v1.CodeTaskH\x00\x12+\n\x07verilog\x18\x0c \x01(\x0b\x32\x18.basanite.v1.VerilogTaskH\x00\x12/\n\textension\x18\x0f \x01(\x0b\x32\x1a.basanite.v1.ExtensionTaskH\x00\x42\x06\n\x04task\"\xd4\x02\n\x06Limits\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cwall_seconds\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmemory_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x16\n\tprocesses\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x17\n\nfile_bytes\x18\x05 \x01(\x03H\x04\x88\x01\x01\x12\x17\n\ndisk_bytes\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x17\n\nopen_files\x18\x07 \x01(\x03H\x06\x88\x01\x01\x12\x19\n\x0coutput_bytes\x18\x08 \x01(\x03H\x07\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0f\n\r_wall_secondsB\x0f\n\r_memory_bytesB\x0c\n\n_processesB\r\n\x0b_file_bytesB\r\n\x0b_disk_bytesB\r\n\x0b_open_filesB\x0f\n\r_output_bytes\"0\n\rVerifyRequest\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.basanite.v1.Item\"5\n\x0eVerifyResponse\x12#\n\x06result\x18\x01 \x01(\x0b\x32\x13.basanite.v1.Result\"6\n\x12VerifyBatchRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.basanite.v1.Item\";\n\x13VerifyBatchResponse\x12$\n\x07results\x18\x01 \x03(\x0b\x32\x13.basanite.v1.Result\"7\n\x13VerifyStreamRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.basanite.v1.Item\"<\n\x14VerifyStreamResponse\x12$\n\x07results\x18\x01 \x03(\x0b\x32\x13.basanite.v1.Result*Z\n\x0b\x43\x61\x63hePolicy\x12\x1c\n\x18\x43\x41\x43HE_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41\x43HE_POLICY_USE\x10\x01\x12\x17\n\x13\x43\x41\x43HE_POLICY_BYPASS\x10\x02\x32\xca\x02\n\x0fVerifierService\x12G\n\x08\x44\x65scribe\x12\x1c.basanite.v1.DescribeRequest\x1a\x1d.basanite.v1.DescribeResponse\x12\x41\n\x06Verify\x12\x1a.basanite.v1.VerifyRequest\x1a\x1b.basanite.v1.VerifyResponse\x12R\n\x0bVerifyBatch\x12\x1f.basanite.v1.VerifyBatchRequest\x1a .basanite.v1.VerifyBatchResponse0\x01\x12W\n\x0cVerifyStream\x12 .basanite.v1.VerifyStreamRequest\x1a!.basanite.v1.VerifyStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62\x61sanite/v1/verifier.proto\x12\x0b\x62\x61sanite.v1\x1a\x18\x62\x61sanite/v1/result.proto\x1a\x17\x62\x61sanite/v1/tasks.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xef\x01\n\x10\x44\x65scribeResponse\x12\x18\n\x10\x63ontract_version\x18\x01 \x01(\t\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12,\n\tverifiers\x18\x03 \x03(\x0b\x32\x19.basanite.v1.VerifierInfo\x12-\n\tisolation\x18\x04 \x01(\x0b\x32\x1a.basanite.v1.IsolationInfo\x12\x32\n\x0erequest_limits\x18\x05 \x01(\x0b\x32\x1a.basanite.v1.RequestLimits\x12\x18\n\x10seed_fingerprint\x18\x06 \x01(\t\"\xf2\x01\n\x0cVerifierInfo\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x66orms\x18\x02 \x03(\t\x12\x11\n\tlanguages\x18\x03 \x03(\t\x12(\n\ttoolchain\x18\x04 \x03(\x0b\x32\x15.basanite.v1.ToolInfo\x12\x32\n\x0c\x65nvironments\x18\x05 \x03(\x0b\x32\x1c.basanite.v1.EnvironmentInfo\x12+\n\x0e\x64\x65\x66\x61ult_limits\x18\x06 \x01(\x0b\x32\x13.basanite.v1.Limits\x12\'\n\nmax_limits\x18\x07 \x01(\x0b\x32\x13.basanite.v1.Limits\")\n\x08ToolInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"A\n\x0f\x45nvironmentInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x10\n\x08packages\x18\x03 \x03(\t\"\x9a\x01\n\rIsolationInfo\x12\x0f\n\x07runtime\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x12\n\nnamespaces\x18\x03 \x03(\t\x12\x0f\n\x07seccomp\x18\x04 \x01(\x08\x12\x16\n\x0ememory_control\x18\x05 \x01(\t\x12\x16\n\x0e\x63pu_accounting\x18\x06 \x01(\t\x12\x12\n\nweaknesses\x18\x07 \x03(\t\"\xa1\x01\n\rRequestLimits\x12\x17\n\x0fmax_batch_items\x18\x01 \x01(\x03\x12\x19\n\x11max_message_bytes\x18\x02 \x01(\x03\x12\x16\n\x0emax_item_bytes\x18\x03 \x01(\x03\x12\x18\n\x10max_queued_items\x18\x04 \x01(\x03\x12\x17\n\x0fmax_value_depth\x18\x05 \x01(\x03\x12\x11\n\tmax_cases\x18\x06 \x01(\x03\"\xf9\x02\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.basanite.v1.Limits\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\x12.\n\x0c\x63\x61\x63he_policy\x18\x05 \x01(\x0e\x32\x18.basanite.v1.CachePolicy\x12\x31\n\x11require_assurance\x18\x06 \x01(\x0e\x32\x16.basanite.v1.Assurance\x12%\n\x04\x63ode\x18\n \x01(\x0b\x32\x15.basanite.v1.CodeTaskH\x00\x12-\n\x08unittest\x18\x0b \x01(\x0b\x32\x19.basanite.v1.UnittestTaskH\x00\x12+\n\x07verilog\x18\x0c \x01(\x0b\x32\x18.basanite.v1.VerilogTaskH\x00\x12/\n\textension\x18\x0f \x01(\x0b\x32\x1a.basanite.v1.ExtensionTaskH\x00\x42\x06\n\x04task\"\xd4\x02\n\x06Limits\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cwall_seconds\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmemory_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x16\n\tprocesses\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x17\n\nfile_bytes\x18\x05 \x01(\x03H\x04\x88\x01\x01\x12\x17\n\ndisk_bytes\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x17\n\nopen_files\x18\x07 \x01(\x03H\x06\x88\x01\x01\x12\x19\n\x0coutput_bytes\x18\x08 \x01(\x03H\x07\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0f\n\r_wall_secondsB\x0f\n\r_memory_bytesB\x0c\n\n_processesB\r\n\x0b_file_bytesB\r\n\x0b_disk_bytesB\r\n\x0b_open_filesB\x0f\n\r_output_bytes\"0\n\rVerifyRequest\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.basanite.v1.Item\"5\n\x0eVerifyResponse\x12#\n\x06result\x18\x01 \x01(\x0b\x32\x13.basanite.v1.Result\"6\n\x12VerifyBatchRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.basanite.v1.Item\";\n\x13VerifyBatchResponse\x12$\n\x07results\x18\x01 \x03(\x0b\x32\x13.basanite.v1.Result\"7\n\x13VerifyStreamRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.basanite.v1.Item\"<\n\x14VerifyStreamResponse\x12$\n\x07results\x18\x01 \x03(\x0b\x32\x13.basanite.v1.Result*Z\n\x0b\x43\x61\x63hePolicy\x12\x1c\n\x18\x43\x41\x43HE_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41\x43HE_POLICY_USE\x10\x01\x12\x17\n\x13\x43\x41\x43HE_POLICY_BYPASS\x10\x02\x32\xca\x02\n\x0fVerifierService\x12G\n\x08\x44\x65scribe\x12\x1c.basanite.v1.DescribeRequest\x1a\x1d.basanite.v1.DescribeResponse\x12\x41\n\x06Verify\x12\x1a.basanite.v1.VerifyRequest\x1a\x1b.basanite.v1.VerifyResponse\x12R\n\x0bVerifyBatch\x12\x1f.basanite.v1.VerifyBatchRequest\x1a .basanite.v1.VerifyBatchResponse0\x01\x12W\n\x0cVerifyStream\x12 .basanite.v1.VerifyStreamRequest\x1a!.basanite.v1.VerifyStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'basanite.v1.verifier_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CACHEPOLICY']._serialized_start=2048
-  _globals['_CACHEPOLICY']._serialized_end=2138
+  _globals['_CACHEPOLICY']._serialized_start=2095
+  _globals['_CACHEPOLICY']._serialized_end=2185
   _globals['_DESCRIBEREQUEST']._serialized_start=94
   _globals['_DESCRIBEREQUEST']._serialized_end=111
   _globals['_DESCRIBERESPONSE']._serialized_start=114
@@ -50,21 +50,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTLIMITS']._serialized_start=868
   _globals['_REQUESTLIMITS']._serialized_end=1029
   _globals['_ITEM']._serialized_start=1032
-  _globals['_ITEM']._serialized_end=1362
-  _globals['_LIMITS']._serialized_start=1365
-  _globals['_LIMITS']._serialized_end=1705
-  _globals['_VERIFYREQUEST']._serialized_start=1707
-  _globals['_VERIFYREQUEST']._serialized_end=1755
-  _globals['_VERIFYRESPONSE']._serialized_start=1757
-  _globals['_VERIFYRESPONSE']._serialized_end=1810
-  _globals['_VERIFYBATCHREQUEST']._serialized_start=1812
-  _globals['_VERIFYBATCHREQUEST']._serialized_end=1866
-  _globals['_VERIFYBATCHRESPONSE']._serialized_start=1868
-  _globals['_VERIFYBATCHRESPONSE']._serialized_end=1927
-  _globals['_VERIFYSTREAMREQUEST']._serialized_start=1929
-  _globals['_VERIFYSTREAMREQUEST']._serialized_end=1984
-  _globals['_VERIFYSTREAMRESPONSE']._serialized_start=1986
-  _globals['_VERIFYSTREAMRESPONSE']._serialized_end=2046
-  _globals['_VERIFIERSERVICE']._serialized_start=2141
-  _globals['_VERIFIERSERVICE']._serialized_end=2471
+  _globals['_ITEM']._serialized_end=1409
+  _globals['_LIMITS']._serialized_start=1412
+  _globals['_LIMITS']._serialized_end=1752
+  _globals['_VERIFYREQUEST']._serialized_start=1754
+  _globals['_VERIFYREQUEST']._serialized_end=1802
+  _globals['_VERIFYRESPONSE']._serialized_start=1804
+  _globals['_VERIFYRESPONSE']._serialized_end=1857
+  _globals['_VERIFYBATCHREQUEST']._serialized_start=1859
+  _globals['_VERIFYBATCHREQUEST']._serialized_end=1913
+  _globals['_VERIFYBATCHRESPONSE']._serialized_start=1915
+  _globals['_VERIFYBATCHRESPONSE']._serialized_end=1974
+  _globals['_VERIFYSTREAMREQUEST']._serialized_start=1976
+  _globals['_VERIFYSTREAMREQUEST']._serialized_end=2031
+  _globals['_VERIFYSTREAMRESPONSE']._serialized_start=2033
+  _globals['_VERIFYSTREAMRESPONSE']._serialized_end=2093
+  _globals['_VERIFIERSERVICE']._serialized_start=2188
+  _globals['_VERIFIERSERVICE']._serialized_end=2518
 # @@protoc_insertion_point(module_scope)

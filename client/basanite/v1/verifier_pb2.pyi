@@ -304,6 +304,7 @@ class Item(google.protobuf.message.Message):
     CACHE_POLICY_FIELD_NUMBER: builtins.int
     REQUIRE_ASSURANCE_FIELD_NUMBER: builtins.int
     CODE_FIELD_NUMBER: builtins.int
+    UNITTEST_FIELD_NUMBER: builtins.int
     VERILOG_FIELD_NUMBER: builtins.int
     EXTENSION_FIELD_NUMBER: builtins.int
     id: builtins.str
@@ -326,11 +327,13 @@ class Item(google.protobuf.message.Message):
     @property
     def code(self) -> basanite.v1.tasks_pb2.CodeTask: ...
     @property
-    def verilog(self) -> basanite.v1.tasks_pb2.VerilogTask:
-        """11, 13 and 14 are kept for unittest, lean and dafny."""
-
+    def unittest(self) -> basanite.v1.tasks_pb2.UnittestTask: ...
     @property
-    def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask: ...
+    def verilog(self) -> basanite.v1.tasks_pb2.VerilogTask: ...
+    @property
+    def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask:
+        """13 and 14 are kept for lean and dafny."""
+
     def __init__(
         self,
         *,
@@ -341,12 +344,13 @@ class Item(google.protobuf.message.Message):
         cache_policy: global___CachePolicy.ValueType = ...,
         require_assurance: basanite.v1.result_pb2.Assurance.ValueType = ...,
         code: basanite.v1.tasks_pb2.CodeTask | None = ...,
+        unittest: basanite.v1.tasks_pb2.UnittestTask | None = ...,
         verilog: basanite.v1.tasks_pb2.VerilogTask | None = ...,
         extension: basanite.v1.tasks_pb2.ExtensionTask | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "limits", b"limits", "task", b"task", "verilog", b"verilog"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "verilog", b"verilog"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "verilog", "extension"] | None: ...
+    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "limits", b"limits", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "unittest", "verilog", "extension"] | None: ...
 
 global___Item = Item
 
