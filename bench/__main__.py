@@ -22,6 +22,8 @@ from bench.overhead import overhead_ms
 from bench.sandboxfusion import sandboxfusion
 from bench.soak import LEAST_MINUTES, soak
 from bench.step import ADAPTER, RAW, step_costs
+from bench.suites import BARE as BARE_OF_SUITES
+from bench.suites import candidates_of_one_repository, suite_verdicts
 from bench.verdicts import contenders, measure_rounds
 from bench.verilog import BARE, verilog_ms
 from bench.verilog_forms import BARE as BARE_OF_FORMS
@@ -43,6 +45,7 @@ def main() -> None:
     )
     parser.add_argument("--sandboxfusion-pid", metavar="PID", type=int, help="its process id")
     parser.add_argument("--verilog", action="store_true", help="instead: the kind verilog alone")
+    parser.add_argument("--unittest", action="store_true", help="instead: the kind unittest alone")
     parser.add_argument(
         "--soak",
         metavar="MINUTES",
@@ -60,6 +63,9 @@ def main() -> None:
         return
     if options.verilog:
         write("verilog.json", machine() | measure_verilog(options.rounds, console))
+        return
+    if options.unittest:
+        write("unittest.json", machine() | measure_unittest(options.rounds, console))
         return
     interpreter = str(find_interpreter(None, None).executable)
     found = machine() | {"interpreter": interpreter}
@@ -83,6 +89,7 @@ def main() -> None:
     found["native_ms"] = native_ms(options.rounds)
     show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
     found |= measure_verilog(options.rounds, console)
+    found |= measure_unittest(options.rounds, console)
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
     write("latest.json", found)
@@ -96,7 +103,19 @@ def measure_verilog(rounds: int, console: Console) -> dict[str, Any]:
     with running_server(os.cpu_count() or 1) as server, Client(server.address) as client:
         for concurrency, costs in verilog_verdicts(server, client, rounds).items():
             found[f"verilog, concurrency {concurrency}"] = in_ms(costs)
-            show_verilog(console, concurrency, costs)
+            title = f"A verdict on a Verilog design, concurrency {concurrency}"
+            show_verdicts(console, title, costs, BARE_OF_FORMS)
+    return found
+
+
+def measure_unittest(rounds: int, console: Console) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with running_server(os.cpu_count() or 1) as server, Client(server.address) as client:
+        costs = suite_verdicts(server, client, rounds)
+        found["unittest"] = in_ms(costs)
+        show_verdicts(console, "A verdict by a test suite", costs, BARE_OF_SUITES)
+        found["candidates"] = candidates_of_one_repository(server, client)
+    show(console, "200 candidates of one repository", found["candidates"])
     return found
 
 
@@ -138,14 +157,16 @@ def show_step(console: Console, costs: dict[str, Cost]) -> None:
     console.print(f"TRL adapter: {wall:.2f} of the raw client in wall time, {cpu:.2f} in CPU")
 
 
-def show_verilog(console: Console, concurrency: int, costs: dict[str, Cost]) -> None:
-    table = Table(title=f"A verdict on a Verilog design, concurrency {concurrency}")
-    for column in ("", "CPU ms", "a second", "CPU / bare"):
+def show_verdicts(console: Console, title: str, costs: dict[str, Cost], bare_of: dict[str, str]) -> None:
+    table = Table(title=title)
+    for column in ("", "CPU ms", "wall ms", "a second", "CPU / bare", "wall / bare"):
         table.add_column(column, justify="right" if column else "left")
     for name, cost in costs.items():
-        bare = BARE_OF_FORMS.get(name)
-        ratio = f"{cost.cpu_ms / costs[bare].cpu_ms:.2f}" if bare else ""
-        table.add_row(name, f"{cost.cpu_ms:.1f}", f"{1e3 / cost.wall_ms:.0f}", ratio)
+        bare = costs.get(bare_of.get(name, ""))
+        ratios = (
+            (f"{cost.cpu_ms / bare.cpu_ms:.2f}", f"{cost.wall_ms / bare.wall_ms:.2f}") if bare else ("", "")
+        )
+        table.add_row(name, f"{cost.cpu_ms:.1f}", f"{cost.wall_ms:.1f}", f"{1e3 / cost.wall_ms:.0f}", *ratios)
     console.print(table)
 
 

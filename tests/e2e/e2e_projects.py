@@ -1,4 +1,4 @@
-"""Real projects from their source distributions: what they are, how they are broken, and what bare pytest says of that."""
+"""Real projects from their source distributions: how they are broken, and what bare pytest says of that."""
 
 from __future__ import annotations
 
