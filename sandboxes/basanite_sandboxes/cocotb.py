@@ -23,7 +23,7 @@ from pathlib import Path
 from basanite_sandboxes.icarus import DESIGN, Icarus, Stage
 from basanite_sandboxes.spec import Command, EmbeddedPython, Environment, SandboxUnavailable, Tool
 
-_PLACE = "/environment"
+_PLACE = "/modules"
 _PACKAGES = (
     "cocotb",
     "cocotb_tools",

@@ -318,6 +318,11 @@ class SandboxPool(ABC):
         """What is in force. Known after start."""
 
     @property
+    def tree_owner(self) -> int | None:
+        """User who must own the files of Environment.trees and Environment.root; None: ourselves. Known after start."""
+        return None
+
+    @property
     @abstractmethod
     def python_version(self) -> str:
         """Version of the interpreter that runs PythonProgram and PythonCalls, e.g. "3.11.2". Known after start."""

@@ -145,8 +145,9 @@ def main():
             file.write("1000")
     runner = make_runner(numbers, how, libc, check)
     sys.path[0] = "/tmp"  # as for any program, the directory it lies in
-    if os.path.isdir("/environment"):
-        sys.path.append("/environment")
+    for place in "/environment", "/modules":
+        if os.path.isdir(place):
+            sys.path.append(place)
     warm_up(modules)
     warm = Warm(orders["warm"], how, runner.descriptors, runner.code, lambda: give_up(runner, runner.KEEPS))
     for name in (

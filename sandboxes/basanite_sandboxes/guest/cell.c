@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -22,21 +23,24 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { RUN = 1, OPEN = 2, CLOSE = 3, KILL = 4 };           /* request.op */
-enum { ANSWERS = 1, PREPARED = 2, CHANNEL = 4 };           /* request.flags */
+enum { ANSWERS = 1, PREPARED = 2, CHANNEL = 4, IMAGE = 8 }; /* request.flags */
 enum { OVER_OUTPUT = 1, KILLED = 2, OWN_CPU_LIMIT = 8 };   /* reply.flags */
 enum { ISOLATED = 100 };                                   /* stage */
+#define IMAGE_PLACE "/image"     /* as in wire.py */
+#define TREES_PLACE "/snapshots" /* as in wire.py */
 enum { QUIET_MS = 5 };                                     /* short runs end before their output is looked at */
 
 struct request {
   uint64_t op, flags, program_length, stdin_offset, stdin_length; /* the program begins the input */
   uint64_t cpu_seconds, processes, file_bytes, open_files, data_bytes, output_bytes;
-  char tmpfs[96];
+  char tmpfs[96], tree[256], place[256]; /* tree: a directory, and where the run sees it with its own changes; or empty */
 };
 
 struct reply {
@@ -55,6 +59,35 @@ static void tell(int fd, int64_t stage, int64_t error) {
   if (pwrite(fd, words, sizeof words, 0) < 0) _exit(125);
 }
 
+/* Put /tmp, /proc and the tree in their places, leave what is around the image, and go to where the run begins. The
+ * stages are those of isolate: -> the one that failed, or 0. */
+static int64_t place(const struct request *q) {
+  const int image = !!(q->flags & IMAGE);
+  const char *tmp = image ? IMAGE_PLACE "/tmp" : "/tmp", *proc = image ? IMAGE_PLACE "/proc" : "/proc";
+  /* A mount of our own: into one that the cell came with, nobody may move his root. */
+  if (image && mount(IMAGE_PLACE, IMAGE_PLACE, 0, MS_BIND | MS_REC, 0) < 0) return 36;
+  if (mount("tmpfs", tmp, "tmpfs", MS_NOSUID | MS_NODEV, q->tmpfs) < 0) return 2;
+  /* Read-only: who writes to oom_score_adj sends the kernel after the agent, to autogroup looks starved. */
+  if (mount("proc", proc, "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") < 0) return 3;
+  if (*q->tree) { /* changes count as files in /tmp do, and lie where nothing can name them */
+    char options[sizeof q->tree + 200], part[3][sizeof IMAGE_PLACE + 10];
+    for (int i = 0; i < 3; i++) {
+      snprintf(part[i], sizeof part[i], "%s/%c", tmp, "uwt"[i]);
+      if (mkdir(part[i], 0755) < 0) return 30;
+    }
+    snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s,userxattr", q->tree, part[0], part[1]);
+    if (mount("overlay", q->place, "overlay", MS_NOSUID | MS_NODEV, options) < 0) return 31;
+    if (mount(part[2], tmp, 0, MS_BIND, 0) < 0) return 32;
+    if (!image && mount("tmpfs", TREES_PLACE, "tmpfs", MS_RDONLY, "size=4k,mode=555") < 0) return 33;
+  }
+  if (image) {
+    if (chdir(IMAGE_PLACE) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) return 34;
+    if (umount2(".", MNT_DETACH) < 0) return 35;
+  }
+  const char *start = *q->tree ? q->place + (image ? sizeof IMAGE_PLACE - 1 : 0) : "/tmp";
+  return chdir(start) < 0 ? 4 : 0;
+}
+
 /* In the clone: finish the isolation. Stage 100 says that all of it is in force. */
 static int isolate(struct context *c, const struct request *q, int out, int err, int ans, const int *channel) {
   struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -68,10 +101,7 @@ static int isolate(struct context *c, const struct request *q, int out, int err,
   int64_t stage;
 #define STEP(n, call) do { stage = n; if ((call) < 0) goto failed; } while (0)
   STEP(1, setsid()); /* process groups cross pid namespaces: kill(0) would reach the agent */
-  STEP(2, mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, q->tmpfs));
-  /* Read-only: who writes to oom_score_adj sends the kernel after the agent, to autogroup looks starved. */
-  STEP(3, mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"));
-  STEP(4, chdir("/tmp"));
+  if ((stage = place(q))) goto failed;
   if (q->stdin_length) {
     loff_t from = (loff_t)q->stdin_offset;
     uint64_t left = q->stdin_length;

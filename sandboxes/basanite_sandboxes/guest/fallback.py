@@ -15,7 +15,8 @@ from runner import Runner
 
 SYS_CLONE3, SYS_CLOSE_RANGE = 435, 436  # the same on every architecture
 NEWPID, NEWNS, PIDFD = 0x20000000, 0x20000, 0x1000
-RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
+RDONLY, NOSUID, NODEV, NOEXEC, BIND, REC, MNT_DETACH = 1, 2, 4, 8, 4096, 16384, 2
+SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, FILTER = 1, 22, 2
 QUIET_SECONDS = 0.005
 CHUNK = 1 << 20
@@ -184,11 +185,10 @@ class PythonRunner(Runner):
         return True
 
     def _isolate(self, writers, channel):
-        _, flags, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, tmpfs = self.fields
+        _, flags, _, stdin_at, stdin_length, cpu, processes, size, files, data, _, *places = self.fields
         try:
             os.setsid()
-            self._mount_places(tmpfs)
-            os.chdir("/tmp")
+            self._mount_places(flags & wire.IMAGE, *(place.rstrip(b"\0") for place in places))
             stdin = self.null
             if stdin_length:
                 stdin = self._make_stdin()
@@ -241,9 +241,26 @@ class PythonRunner(Runner):
         except BaseException:
             os._exit(125)
 
-    def _mount_places(self, tmpfs):
-        self._mount(b"tmpfs", b"/tmp", NOSUID | NODEV, tmpfs.rstrip(b"\0"))
-        self._mount(b"proc", b"/proc", RDONLY | NOSUID | NODEV | NOEXEC, b"subset=pid")
+    def _mount_places(self, image, tmpfs, tree, place):
+        root = wire.IMAGE_PLACE.encode() if image else b""
+        if image:
+            self._mount(root, root, BIND | REC, None)
+        self._mount(b"tmpfs", root + b"/tmp", NOSUID | NODEV, tmpfs)
+        self._mount(b"proc", root + b"/proc", RDONLY | NOSUID | NODEV | NOEXEC, b"subset=pid")
+        if tree:
+            upper, work, own = (root + b"/tmp/" + name for name in (b"u", b"w", b"t"))
+            for part in (upper, work, own):
+                os.mkdir(part, 0o755)
+            options = b"lowerdir=%s,upperdir=%s,workdir=%s,userxattr" % (tree, upper, work)
+            self._mount(b"overlay", place, NOSUID | NODEV, options)
+            self._mount(own, root + b"/tmp", BIND, None)
+            if not image:
+                self._mount(b"tmpfs", wire.TREES_PLACE.encode(), RDONLY, b"size=4k,mode=555")
+        if image:
+            os.chdir(root)
+            self.check(self.libc.syscall(SYS_PIVOT_ROOT[os.uname().machine], b".", b"."), "pivot_root")
+            self.check(self.libc.umount2(b".", MNT_DETACH), "umount2")
+        os.chdir(place[len(root) :] if tree else b"/tmp")
 
     def _make_stdin(self):
         return os.memfd_create("stdin")

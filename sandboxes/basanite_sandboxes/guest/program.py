@@ -36,6 +36,7 @@ def prepare(fd, length):
     for name, size in head["files"]:
         files.append((name, rest[at : at + size]))
         at += size
+    tree = head["tree"]
     if head["form"] == "tests":
         return Tests(head, rest), None
     source = rest[: head["source"]]
@@ -43,7 +44,7 @@ def prepare(fd, length):
     if wrong:
         return None, wrong
     if head["form"] == "main":
-        return MainProgram(files, code, head["arguments"]), None
+        return MainProgram(files, code, head["arguments"], tree), None
     if head["form"] == "objects":
         return Objects(files, code, "main", []), None
     return Calls(files, code, head["entry"], rest[head["source"] :][: head["calls"]]), None
@@ -52,13 +53,13 @@ def prepare(fd, length):
 def read_command(data):
     """As tool.c does."""
     count, _, rest = data.partition(b"\0")
-    *argv, output, files, rest = rest.split(b"\0", int(count) + 2)
+    *argv, output, tree, files, rest = rest.split(b"\0", int(count) + 3)
     *heads, rest = rest.split(b"\0", 2 * int(files))
     placed, at = [], 0
     for name, size in zip(heads[::2], map(int, heads[1::2]), strict=True):
         placed.append((name, rest[at : at + size]))
         at += size
-    return Executable(placed, argv, output)
+    return Executable(placed, argv, output, json.loads(tree))
 
 
 def compile_source(source):
@@ -99,10 +100,12 @@ class Prepared:
     """`hand_over` becomes the candidate and never returns."""
 
     mode = 0o644
-    """Of its files."""
+    """Of its files, unless it works in a tree."""
 
-    def __init__(self, files):
+    def __init__(self, files, tree=None):
         self.files = files
+        self.tree = tree
+        """What becomes of the tree that it works in: files that are removed, and those of `files` that are executable."""
 
     def settle(self):
         """Give the run what must be its own before the program begins."""
@@ -111,11 +114,14 @@ class Prepared:
             null = os.open("/dev/null", os.O_RDWR)
             os.dup2(null, 0)
             os.close(null)
+        if self.tree:
+            for name in self.tree["removed"]:
+                remove(name)
         for name, data in self.files:
             directory = os.path.dirname(name)
             if directory:
                 os.makedirs(directory, exist_ok=True)
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode)
+            fd = self.create(name)
             try:
                 while data:
                     data = data[os.write(fd, data) :]
@@ -123,13 +129,36 @@ class Prepared:
                 error.filename = name
                 raise
             os.close(fd)
+        if self.tree:
+            for name in self.tree["executable"]:
+                os.chmod(name, 0o755)
+
+    def create(self, name):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        if not self.tree:
+            return os.open(name, flags, self.mode)
+        try:
+            return os.open(name, flags | os.O_NOFOLLOW, 0o644)
+        except OSError:  # it is there, and read-only or a link
+            os.unlink(name)
+            return os.open(name, flags, 0o644)
+
+
+def remove(name):
+    """A file of a tree, and directories that this leaves empty."""
+    try:
+        os.unlink(name)
+        while name := os.path.dirname(name):
+            os.rmdir(name)
+    except OSError:
+        pass
 
 
 class Executable(Prepared):
     mode = 0o444
 
-    def __init__(self, files, argv, output):
-        super().__init__(files)
+    def __init__(self, files, argv, output, tree):
+        super().__init__(files, tree)
         self.argv = argv
         self.output = output
 
@@ -139,7 +168,7 @@ class Executable(Prepared):
             if self.output:
                 os.symlink(ANSWERS_NAME, self.output)
         except OSError as error:
-            os.write(2, f"{os.fsdecode(error.filename or '')}: {error.strerror}\n".encode())
+            os.write(2, os.fsencode(error.filename or "") + f": {error.strerror}\n".encode())
             os._exit(125)
         for number in (
             _signal.SIGPIPE,
@@ -156,8 +185,8 @@ class Executable(Prepared):
 class PythonCode(Prepared):
     """Python source, compiled, and the module in which it will run."""
 
-    def __init__(self, files, code, name, arguments):
-        super().__init__(files)
+    def __init__(self, files, code, name, arguments, tree=None):
+        super().__init__(files, tree)
         self.code = code
         self.module = sys.modules[name] = types.ModuleType(name)
         self.namespace = self.module.__dict__
@@ -175,8 +204,8 @@ class PythonCode(Prepared):
 class MainProgram(PythonCode):
     """As `python main.py arguments..`, as near as a warm interpreter allows."""
 
-    def __init__(self, files, code, arguments):
-        super().__init__(files, code, "__main__", arguments)
+    def __init__(self, files, code, arguments, tree):
+        super().__init__(files, code, "__main__", arguments, tree)
 
     def hand_over(self):
         status = 0

@@ -29,6 +29,8 @@ class Runner:
     END, RUN, OPEN = 0, 1, 2
     KEEPS = (21,)
     """The agent's capabilities: CAP_SYS_ADMIN, of the cell's own user namespace, for clone3 and mount."""
+    KEEPS_FOR_TREES = (1,)
+    """CAP_DAC_OVERRIDE, where runs work in trees: what overlays keep their work in has mode 0."""
 
     def __init__(self, numbers):
         self.sock, self.input, filters, self.out, self.err, self.answers, self.stage = map(move, numbers)
@@ -38,6 +40,8 @@ class Runner:
         self.cell_filter = data[wire.FILTERS.size : wire.FILTERS.size + cell]
         self.code = data[wire.FILTERS.size + cell :]
         self.null = move(os.open("/dev/null", os.O_RDWR))
+        if os.path.isdir(wire.TREES_PLACE) or os.path.isdir(wire.IMAGE_PLACE):
+            self.KEEPS = (*self.KEEPS, *self.KEEPS_FOR_TREES)
 
     @property
     def descriptors(self):

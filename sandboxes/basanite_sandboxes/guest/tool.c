@@ -79,6 +79,7 @@ static int run(size_t length, char **environment) {
   char **arguments = calloc((size_t)count + 1, sizeof *arguments);
   for (int i = 0; i < count; i++) arguments[i] = word(&at);
   char *output = word(&at);
+  word(&at); /* it works in no tree */
   int files = atoi(word(&at));
   char *heads = at;
   for (int i = 0; i < 2 * files; i++) word(&at);

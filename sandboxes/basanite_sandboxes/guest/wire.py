@@ -30,8 +30,8 @@ in the agent's place until CLOSE. The agent's own reply to OPEN comes when that 
 import struct
 
 # op, flags, length of the program (which begins the input), stdin offset and length, cpu_seconds, processes,
-# file_bytes, open_files, data_bytes, output_bytes, options of the tmpfs
-REQUEST = struct.Struct("=11Q96s")
+# file_bytes, open_files, data_bytes, output_bytes, options of the tmpfs, the tree to work in and where the run sees it
+REQUEST = struct.Struct("=11Q96s256s256s")
 # status, error, stage, flags, cpu_us, wall_us, maxrss_kb, lengths of stdout, stderr, answers
 REPLY = struct.Struct("=2q8Q")
 # lengths of the two system-call filters that follow: that of the cell, and that of each run
@@ -41,8 +41,13 @@ FILTERS = struct.Struct("=2Q")
 STAGE = struct.Struct("=3q")
 
 RUN, OPEN, CLOSE, KILL = 1, 2, 3, 4
-ANSWERS, PREPARED, CHANNEL = 1, 2, 4
-"""CHANNEL: two descriptors come with the request, to read from and to write to another run."""
+ANSWERS, PREPARED, CHANNEL, IMAGE = 1, 2, 4, 8
+"""CHANNEL: two descriptors come with the request, to read from and to write to another run. IMAGE: the run sees nothing
+but what lies in IMAGE_PLACE."""
+IMAGE_PLACE, TREES_PLACE = "/image", "/snapshots"
+"""Where the agent sees the root directory of an image, and the trees that runs may work in."""
+LONGEST_PLACE = 255
+"""Bytes of the path of a tree, and of where a run sees it."""
 OVER_OUTPUT, KILLED, LEFT_FILES, OWN_CPU_LIMIT = 1, 2, 4, 8
 """LEFT_FILES: what the run left lies in the trash, see below. OWN_CPU_LIMIT: the run changed its RLIMIT_CPU, with which
 it can have the kernel kill it at any moment."""

@@ -21,16 +21,19 @@ from basanite_sandboxes.process.program import program_text
 from basanite_sandboxes.process.replies import Garbled, Reply
 from basanite_sandboxes.process.watch import Watch
 from basanite_sandboxes.spec import (
+    TREE,
     Command,
     Ended,
     Limits,
     Program,
     PythonCalls,
+    PythonProgram,
     PythonTests,
     Rejection,
     Report,
     SandboxError,
     SandboxUnavailable,
+    Tree,
 )
 
 START_SECONDS = 60.0
@@ -233,6 +236,7 @@ class Cell:
         *,
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        tree: Tree | None = None,
         channel: Channel | None = None,
         progress: Callable[[], int] | None = None,
     ) -> Report:
@@ -242,21 +246,42 @@ class Cell:
         Raises Unsure, CellLost or SandboxError.
         """
         try:
-            text = program_text(program, files or {})
+            text = program_text(program, files or {}, tree)
+            places = self._places(program, tree)
             await self._require_life()
             sock = self._warm.get(program.argv[0]) if isinstance(program, Command) else None
             self._files.place(text, stdin)
             self._files.clear_answers()
             answers = isinstance(program, ANSWERING)
             has_output = isinstance(program, Command) and bool(program.output)
-            flags = wire.ANSWERS if answers or has_output else 0
+            may_answer = isinstance(program, PythonProgram) and program.answers
+            flags = wire.ANSWERS if answers or has_output or may_answer else 0
+            if isinstance(program, Command) and self.environment.root is not None:
+                flags |= wire.IMAGE
             watch = self._begin(
                 limits, alone_since, progress=progress or (self.answered if answers else None)
             )
-            return await self._run_once(watch, len(text), len(stdin), flags, channel, sock)
+            return await self._run_once(watch, len(text), len(stdin), flags, channel, sock, places)
         finally:
             if channel is not None:
                 channel.close()
+
+    def _places(self, program: Program, tree: Tree | None) -> tuple[bytes, bytes]:
+        """The tree that a run works in, as its agent sees it, and where the run sees it. Raises ValueError."""
+        if tree is None:
+            return b"", b""
+        if tree.name.startswith("/"):
+            if self.environment.root is None or not isinstance(program, Command):
+                raise ValueError("only a Command in an image can work in a directory of it")
+            place = wire.IMAGE_PLACE + tree.name
+            places = place, place
+        else:
+            if self.environment.trees is None or (self.environment.root is not None):
+                raise ValueError("this environment has no trees")
+            places = f"{wire.TREES_PLACE}/{tree.name}", TREE
+        if any(len(name.encode()) > wire.LONGEST_PLACE or set(name) & set(",:\\\0") for name in places):
+            raise ValueError(f"{tree.name[:40]!r} cannot be the name of a tree")
+        return places[0].encode(), places[1].encode()
 
     async def open(
         self, program: Program, limits: Limits, alone_since: Callable[[float], bool]
@@ -329,11 +354,14 @@ class Cell:
         flags: int,
         channel: Channel | None = None,
         sock: socket.socket | None = None,
+        places: tuple[bytes, bytes] = (b"", b""),
     ) -> Report:
-        """`sock`: of a warm tool."""
+        """`sock`: of a warm tool. `places`: see `_places`."""
         self._running = sock or self._sock
         try:
-            reply = await self._exchange(wire.RUN, watch, program_length, stdin_length, flags, channel)
+            reply = await self._exchange(
+                wire.RUN, watch, program_length, stdin_length, flags, channel, places
+            )
             self.processes.run_ended(left_files=bool(reply.flags & wire.LEFT_FILES))
             if flags & wire.PREPARED and reply.stage == 0:
                 self.kill()  # the agent's word that the preparing child died: its run may live on
@@ -403,6 +431,7 @@ class Cell:
         stdin_length: int,
         flags: int,
         channel: Channel | None = None,
+        places: tuple[bytes, bytes] = (b"", b""),
     ) -> Reply:
         await self._require_life()
         if packet := self._unasked():  # the preparing child died, or the agent is mad
@@ -418,6 +447,7 @@ class Cell:
             wire.UNLIMITED if counts_memory else limits.memory_bytes + AGENT_BYTES,
             limits.output_bytes,
             b"mode=755,nr_inodes=%d,size=%d" % (INODES, limits.disk_bytes),
+            *places,
         )
         try:
             if channel is not None:
@@ -481,7 +511,7 @@ class Cell:
 
     def _send_kill(self) -> None:
         with contextlib.suppress(OSError):
-            self._running.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b""))
+            self._running.send(wire.REQUEST.pack(wire.KILL, *[0] * 10, b"", b"", b""))
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

@@ -21,6 +21,7 @@ from basanite_sandboxes.spec import (
     Report,
     Sandbox,
     SandboxError,
+    Tree,
 )
 
 KILLS = 5
@@ -83,11 +84,12 @@ class LentSandbox(Sandbox):
         *,
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        tree: Tree | None = None,
     ) -> Report:
         try:
-            return await self._run_once(program, limits, stdin, files)
+            return await self._run_once(program, limits, stdin, files, tree)
         except Unsure:
-            return await self._run_alone(program, limits, stdin, files)
+            return await self._run_alone(program, limits, stdin, files, tree)
 
     async def run_cases(
         self, program: PythonProgram, limits: Limits, stdins: Sequence[bytes]
@@ -115,11 +117,11 @@ class LentSandbox(Sandbox):
                         with contextlib.suppress(CellLost):
                             await cell.close_program()
             except Unsure:
-                yield await self._run_alone(program, limits, stdins[done], None)
+                yield await self._run_alone(program, limits, stdins[done])
                 done += 1
             except CellLost as lost:
                 if lost.reason is Ended.STARVED:  # while it compiled
-                    yield await self._run_alone(program, limits, stdins[done], None)
+                    yield await self._run_alone(program, limits, stdins[done])
                     done += 1
                     losses = Losses()
                 elif lost.reason is not None or not losses.add(lost):
@@ -142,10 +144,15 @@ class LentSandbox(Sandbox):
                 return await self._pair_once(candidate, limits, tests, tests_limits, alone=True)
 
     async def _run_alone(
-        self, program: Program, limits: Limits, stdin: bytes, files: Mapping[str, bytes] | None
+        self,
+        program: Program,
+        limits: Limits,
+        stdin: bytes,
+        files: Mapping[str, bytes] | None = None,
+        tree: Tree | None = None,
     ) -> Report:
         async with self._solitude():
-            return await self._run_once(program, limits, stdin, files, alone=True)
+            return await self._run_once(program, limits, stdin, files, tree, alone=True)
 
     async def _run_once(
         self,
@@ -153,6 +160,7 @@ class LentSandbox(Sandbox):
         limits: Limits,
         stdin: bytes,
         files: Mapping[str, bytes] | None,
+        tree: Tree | None,
         *,
         alone: bool = False,
     ) -> Report:
@@ -160,7 +168,7 @@ class LentSandbox(Sandbox):
         losses = Losses()
         while True:
             (cell,) = await self._living(1, new=losses.any)
-            run = cell.run(program, limits, self._alone_since(alone), stdin=stdin, files=files)
+            run = cell.run(program, limits, self._alone_since(alone), stdin=stdin, files=files, tree=tree)
             try:
                 return await _settled(run, limits, alone=alone)
             except CellLost as lost:

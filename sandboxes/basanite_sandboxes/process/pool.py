@@ -127,6 +127,11 @@ class ProcessPool(SandboxPool):
         return self._profile.python_version
 
     @property
+    def tree_owner(self) -> int | None:
+        assert self._profile is not None
+        return self._profile.tree_owner
+
+    @property
     def isolation(self) -> Isolation:
         assert self._profile is not None
         weaknesses = [*self._profile.weaknesses]

@@ -36,6 +36,11 @@ class Profile(ABC):
         """Known once prepared."""
 
     @property
+    def tree_owner(self) -> int | None:
+        """See SandboxPool. Known from the start."""
+        return None
+
+    @property
     def weaknesses(self) -> tuple[str, ...]:
         """What is weaker than it could be. Known once prepared."""
         return ()
@@ -65,9 +70,16 @@ class Full(Profile):
         end_orphans()
 
     async def make(self, environment: Environment, number: int) -> Processes:
-        return Bubblewrap(
-            self._config, environment, None if self._uid_base is None else self._uid_base + number
-        )
+        user = None if self._uid_base is None else self._uid_base + number
+        if environment.trees is not None or environment.root is not None:
+            user = self.tree_owner
+        return Bubblewrap(self._config, environment, user)
+
+    @property
+    def tree_owner(self) -> int | None:
+        """One user for all such cells, who owns the files: of another's the kernel makes no copy to be changed. They
+        are as far apart as cells of one user are where the service is not root."""
+        return None if self._uid_base is None else self._uid_base - 1
 
     @property
     def python_version(self) -> str:

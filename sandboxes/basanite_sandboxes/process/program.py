@@ -11,6 +11,7 @@ from basanite_sandboxes.spec import (
     PythonCalls,
     PythonObjects,
     PythonTests,
+    Tree,
     check_file_names,
 )
 
@@ -21,11 +22,14 @@ _NAMES_OF_ITSELF = (
 )
 
 
-def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
+def program_text(program: Program, files: Mapping[str, bytes], tree: Tree | None = None) -> bytes:
     """Head, source, calls and files, back to back. Raises ValueError for the name of a file that is none."""
     check_file_names([*files, program.output] if isinstance(program, Command) and program.output else files)
+    if tree is not None:
+        check_file_names(tree.removed)
+    changes = None if tree is None else {"removed": list(tree.removed), "executable": list(tree.executable)}
     if isinstance(program, Command):
-        return _command_text(program, files)
+        return _command_text(program, files, json.dumps(changes))
     head: dict[str, object]
     parts: Sequence[bytes]
     if isinstance(program, PythonTests):
@@ -40,7 +44,7 @@ def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
         }
         parts = [program.prelude, *program.cases]
     else:
-        if any(word in program.source for word in _NAMES_OF_ITSELF):
+        if tree is None and any(word in program.source for word in _NAMES_OF_ITSELF):
             files = {**files, "main.py": program.source}
         if isinstance(program, PythonCalls):
             head = {"form": "calls", "entry": program.entry_point, "calls": len(program.calls)}
@@ -52,12 +56,13 @@ def program_text(program: Program, files: Mapping[str, bytes]) -> bytes:
             head = {"form": "main", "arguments": program.arguments}
             parts = [program.source]
         head["source"] = len(program.source)
+    head["tree"] = changes
     head["files"] = [[name, len(data)] for name, data in files.items()]
     return b"".join([json.dumps(head).encode(), b"\n", *parts, *files.values()])
 
 
-def _command_text(command: Command, files: Mapping[str, bytes]) -> bytes:
-    words: list[object] = [len(command.argv), *command.argv, command.output, len(files)]
+def _command_text(command: Command, files: Mapping[str, bytes], changes: str) -> bytes:
+    words: list[object] = [len(command.argv), *command.argv, command.output, changes, len(files)]
     for name, data in files.items():
         words += (name, len(data))
     encoded = [str(word).encode() for word in words]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from basanite_sandboxes.guest import wire
 from basanite_sandboxes.process.python import Interpreter
-from basanite_sandboxes.spec import Environment, Tool
+from basanite_sandboxes.spec import TREE, Environment, Tool
 
 GUEST = Path(__file__).parent.parent / "guest"
 GUEST_FILES = (
@@ -70,8 +70,14 @@ def root_arguments(interpreter: Interpreter, environment: Environment, contents:
         arguments += _bind(interpreter.prefix)
     if environment.path is not None:
         arguments += ["--ro-bind", str(environment.path), "/environment"]
+    if environment.trees is not None or environment.root is not None:
+        arguments += ["--cap-add", "CAP_DAC_OVERRIDE"]  # what overlays keep their work in has mode 0
     for module in environment.modules:
-        arguments += ["--ro-bind", str(module), f"/environment/{module.name}"]
+        arguments += ["--ro-bind", str(module), f"/modules/{module.name}"]
+    if environment.trees is not None:
+        arguments += ["--ro-bind", str(environment.trees), wire.TREES_PLACE, "--dir", TREE]
+    if environment.root is not None:
+        arguments += _image(environment.root)
     for tool in environment.tools:
         for name in all_files(tool):
             if not _is_of_system(Path(name)):
@@ -82,6 +88,21 @@ def root_arguments(interpreter: Interpreter, environment: Environment, contents:
         arguments += ["--setenv", name, value]
     # bubblewrap's root and /dev are tmpfs: writable, they would carry files from run to run.
     return [*arguments, "--remount-ro", "/"]
+
+
+def _image(root: Path) -> list[str]:
+    """The root directory of an image, with devices of its own; a run has its own /proc and /tmp."""
+    devices = f"{wire.IMAGE_PLACE}/dev"
+    arguments = ["--ro-bind", str(root), wire.IMAGE_PLACE, "--tmpfs", devices]
+    for name, source in (("null", "null"), ("zero", "zero"), ("urandom", "urandom"), ("random", "urandom")):
+        arguments += ["--dev-bind", f"/dev/{source}", f"{devices}/{name}"]
+    for name, target in (
+        *(("shm", "/tmp"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0")),
+        *(("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")),
+        (Path(wire.ANSWERS_NAME).name, f"/proc/self/fd/{wire.ANSWERS_FD}"),
+    ):
+        arguments += ["--symlink", target, f"{devices}/{name}"]
+    return [*arguments, "--remount-ro", devices]
 
 
 def all_files(tool: Tool) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ _REFUSED: dict[str, str] = {
     "finit_module delete_module kexec_load kexec_file_load iopl ioperm sethostname setdomainname",
 }
 
-_AGENT_NEEDS = ("mount", "memfd_create")
+_AGENT_NEEDS = ("mount", "memfd_create", "pivot_root", "umount2")
 """Refused to runs only."""
 _REDUCED_AGENT_NEEDS = ("landlock_create_ruleset",)
 _SOCKETS_BY_NAME = "socket bind connect listen"

@@ -114,9 +114,9 @@ def contents(interpreter: Interpreter, environment: Environment) -> Contents:
         root.add_copy(environment.path, "/environment")
     for module in environment.modules:
         if module.is_dir():
-            root.add_copy(module, f"/environment/{module.name}")
+            root.add_copy(module, f"/modules/{module.name}")
         else:
-            root.files[f"/environment/{module.name}"] = module
+            root.files[f"/modules/{module.name}"] = module
     for tool in environment.tools:
         for path in map(Path, all_files(tool)):
             root.add(path)

@@ -60,6 +60,11 @@ class ReducedProfile(Profile):
         assert self._users is not None
         assert self._roots is not None
         assert self._housekeeper is not None
+        if environment.trees is not None or environment.root is not None:
+            raise SandboxUnavailable(
+                "repositories and images need namespaces, which isolation `reduced` does without. "
+                f"{remedy.for_namespaces()}"
+            )
         users = self._users.of_cell(number)
         store = await self._store(environment)
         texts = {
