@@ -6,21 +6,17 @@ guest/cocotb/basanite_cocotb.py; see it for what it reads and what it answers.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import importlib.metadata
-import importlib.util
 import json
-import os
-import shutil
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from basanite_sandboxes.icarus import DESIGN, Icarus, Stage
+from basanite_sandboxes.lending import lendable, place_of
 from basanite_sandboxes.spec import Command, EmbeddedPython, Environment, SandboxUnavailable, Tool
 
 _PLACE = "/modules"
@@ -123,54 +119,15 @@ def find_cocotb(icarus: Icarus) -> Cocotb:
             f"{sys.version_info.major}.{sys.version_info.minor}, or a Python that was built with --enable-shared"
         )
     about = Path(str(distribution.locate_file(f"cocotb-{version}.dist-info")))  # where it reads its version
-    modules = [*map(_place_of, _PACKAGES), about, *sorted(_GUEST.glob("*.py"))]
-    if not all(map(_is_open, modules)):
-        modules = _copies(modules)
-    return Cocotb(version, icarus, library.resolve(), tuple(modules))
+    packages = [place_of(name, "cocotb", "pip install 'basanite[verilog]'") for name in _PACKAGES]
+    modules = [*packages, about, *sorted(_GUEST.glob("*.py"))]
+    lent = lendable(modules, "basanite-cocotb-", _other_simulators)
+    return Cocotb(version, icarus, library.resolve(), lent)
 
 
 def _interpreter() -> Path:
     return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
-def _place_of(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise SandboxUnavailable(
-            f"{package}, which cocotb needs, is missing: pip install 'basanite[verilog]'"
-        )
-    path = Path(spec.origin)
-    return path.parent if path.name == "__init__.py" else path
-
-
-def _is_open(path: Path) -> bool:
-    """Whether every user can go there: cells run as others than ourselves where we are root."""
-    return all(directory.stat().st_mode & 0o001 for directory in path.resolve().parents)
-
-
-def _copies(modules: Sequence[Path]) -> list[Path]:
-    """Copies that every user can read, as long as this process lives."""
-    place = Path(tempfile.mkdtemp(prefix="basanite-cocotb-"))
-    atexit.register(_remove, place, os.getpid())
-    place.chmod(0o755)
-    copies = [place / module.name for module in modules]
-    for module, copy in zip(modules, copies, strict=True):
-        if module.is_dir():
-            shutil.copytree(module, copy, ignore=_other_simulators)
-        else:
-            shutil.copy2(module, copy)
-    for directory, _, names in os.walk(place):
-        Path(directory).chmod(0o755)
-        for name in names:
-            path = Path(directory, name)
-            path.chmod(path.stat().st_mode | 0o444)
-    return copies
-
-
 def _other_simulators(directory: str, names: list[str]) -> set[str]:
     return {name for name in names if name.startswith("libcocotb") and "icarus" not in name}
-
-
-def _remove(place: Path, pid: int) -> None:
-    if os.getpid() == pid:  # not in a child that was forked
-        shutil.rmtree(place, ignore_errors=True)

@@ -105,7 +105,7 @@ class Prepared:
     def __init__(self, files, tree=None):
         self.files = files
         self.tree = tree
-        """What becomes of the tree that it works in: files that are removed, and those of `files` that are executable."""
+        """Of the tree that it works in: files that are removed, and those of `files` that are executable."""
 
     def settle(self):
         """Give the run what must be its own before the program begins."""

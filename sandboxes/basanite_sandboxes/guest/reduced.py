@@ -58,7 +58,7 @@ class ReducedRunner(PythonRunner):
             raise
         return pipes
 
-    def _mount_places(self, tmpfs):
+    def _mount_places(self, image, tmpfs, tree, place):
         self.landlock.enter()  # while its descriptor is open
 
     def _make_stdin(self):
