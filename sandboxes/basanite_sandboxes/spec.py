@@ -237,6 +237,8 @@ class Environment:
     root: Path | None = None
     """Directory in which Commands find all that they see, but for devices, /proc and /tmp; mounted read-only. None: the
     system's programs and libraries."""
+    python: str = ""
+    """The interpreter of `root`, an absolute path in it."""
 
 
 class Sandbox(ABC):

@@ -22,6 +22,7 @@ from basanite_services.chassis.metrics import Metrics
 from basanite_services.chassis.scheduler import Answer, Job, refusal
 from basanite_services.chassis.seeds import Seeds
 from basanite_services.chassis.served import Served
+from basanite_services.chassis.snapshots import SnapshotStore
 from basanite_services.chassis.verifier import Context, InvalidItem, Overloaded, TaskFault, ToolchainError
 from basanite_services.chassis.wire import frame
 
@@ -54,6 +55,7 @@ class Judge:
         cache: VerdictCache,
         metrics: Metrics,
         seeds: Seeds,
+        snapshots: SnapshotStore | None = None,
         log: Logger,
         log_items: bool = False,
     ) -> None:
@@ -65,6 +67,7 @@ class Judge:
         self._max_item_bytes = max_item_bytes
         self._cache = cache
         self._seeds = seeds
+        self._snapshots = snapshots
         self._flights = Flights()
         self._digester = Digester(pool.isolation, seeds.fingerprint)
         self.metrics = metrics
@@ -177,7 +180,11 @@ class Judge:
     async def _verify(self, item: CheckedItem, item_id: str) -> tuple[Verdict, _Lender]:
         lender = _Lender(self._pool)
         context = Context(
-            item.limits, item.environment, lender, functools.partial(self._seeds.seed, item.served.kind)
+            item.limits,
+            item.environment,
+            lender,
+            functools.partial(self._seeds.seed, item.served.kind),
+            self._snapshots,
         )
         try:
             verdict = await item.served.verifier.verify(item.task, context)

@@ -10,6 +10,7 @@ from basanite_services.chassis.verifier import Verifier
 
 KNOWN = {
     "code": "basanite_services.code.verifier:CodeVerifier",
+    "unittest": "basanite_services.unittest.verifier:UnittestVerifier",
     "verilog": "basanite_services.verilog.verifier:VerilogVerifier",
 }
 

@@ -32,6 +32,7 @@ from basanite_services.chassis.selftest import SelfTestError, self_test
 from basanite_services.chassis.served import serve
 from basanite_services.chassis.service import NAME, State, VerifierService
 from basanite_services.chassis.settings import Settings
+from basanite_services.chassis.snapshots import SnapshotStore
 from basanite_services.chassis.verifier import ToolchainError, Verifier
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -115,6 +116,15 @@ class Server:
         server = self._grpc = grpc.aio.server(interceptors=interceptors, options=_options(settings))
         self._bind(server)
         await self._pool.start()
+        blobs = BlobStore(settings.blob_dir, settings.blob_quota_bytes, settings.blob_expiry_seconds)
+        snapshots = SnapshotStore(
+            settings.snapshot_dir,
+            blobs,
+            quota_bytes=settings.snapshot_quota_bytes,
+            max_bytes=settings.snapshot_max_bytes,
+            expiry_seconds=settings.blob_expiry_seconds,
+        )
+        snapshots.owner = self._pool.tree_owner
 
         secret = settings.seed_secret
         seeds = Seeds(secret.get_secret_value() if secret is not None else None)
@@ -126,6 +136,7 @@ class Server:
             # The self tests' own: nobody asked for those items.
             metrics=Metrics(),
             seeds=seeds,
+            snapshots=snapshots,
             log=self._log,
             log_items=settings.log_level == "debug",
         )
@@ -134,7 +145,7 @@ class Server:
         service = self._service = VerifierService(
             scheduler, self._admission, settings.max_batch_items, self._log
         )
-        self._add_services(server, service)
+        self._add_services(server, service, blobs)
         self._watch()
         await self._set_health(_NOT_SERVING)
         await server.start()
@@ -179,10 +190,9 @@ class Server:
         else:
             self.address = address.with_port(port)
 
-    def _add_services(self, server: grpc.aio.Server, service: VerifierService) -> None:
+    def _add_services(self, server: grpc.aio.Server, service: VerifierService, store: BlobStore) -> None:
         settings = self._settings
         server.add_generic_rpc_handlers((service.handler(),))
-        store = BlobStore(settings.blob_dir, settings.blob_quota_bytes, settings.blob_expiry_seconds)
         blobs = BlobService(store, self._log, lambda: service.state is State.DRAINING)
         blob_pb2_grpc.add_BlobServiceServicer_to_server(blobs, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

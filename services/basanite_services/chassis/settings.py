@@ -156,6 +156,20 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds for which a blob that nobody asks for is kept; at least 60.",
     )
+    snapshot_dir: Path = Field(
+        default_factory=lambda: (
+            (Path("/var/cache") if os.geteuid() == 0 else cache_home()) / "basanite" / "snapshots"
+        ),
+        description="Directory of unpacked repositories. The user of the sandboxes must be able to enter it.",
+        json_schema_extra=_shown("/var/cache/basanite/snapshots as root, else ~/.cache/basanite/snapshots"),
+    )
+    snapshot_quota_bytes: Annotated[ByteSize, _check_at_least(0)] = Field(
+        ByteSize(16 << 30),
+        description="Bytes of all unpacked repositories together; beyond it those go that were not used for longest.",
+    )
+    snapshot_max_bytes: Annotated[ByteSize, _check_at_least(0)] = Field(
+        ByteSize(4 << 30), description="Bytes of one unpacked repository."
+    )
     seed_secret: Secret | None = Field(
         None,
         description="Secret from which seeds of stimuli are derived; at least 16 characters, the same on all "

@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from basanite.v1 import result_pb2
 from basanite_sandboxes.spec import Environment, Limits, Sandbox, SandboxPool
+
+if TYPE_CHECKING:
+    from basanite_services.chassis.snapshots import SnapshotStore
 
 TaskT = TypeVar("TaskT")
 
@@ -58,6 +61,8 @@ class Context:
     seed: Callable[[bytes], bytes]
     """From the trusted part of the task to 32 bytes that are the same for all its candidates and on all replicas, and
     that nobody outside can know. They must not get into a verdict. For verifiers that are `seeded`."""
+    snapshots: SnapshotStore | None = None
+    """Repositories that were uploaded."""
 
     def sandbox(self) -> AbstractAsyncContextManager[Sandbox]:
         """Wait for a sandbox with the item's environment. May be called any number of times, one after

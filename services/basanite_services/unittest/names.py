@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from basanite_services.chassis.verifier import InvalidItem
 
@@ -30,19 +30,6 @@ def check_names(field: str, names: Sequence[str], *, is_pytest: bool) -> None:
 def file_of(name: str) -> str:
     """Of pytest's name of a test."""
     return name.partition("::")[0]
-
-
-def files_of_unittest(names: Iterable[str], exists: Mapping[str, str] | Collection[str]) -> list[str]:
-    """Files in which unittest's names of tests may be found, of those that exist."""
-    found: dict[str, None] = {}
-    for name in names:
-        parts = name.split(".")
-        for length in range(len(parts) - 1, 0, -1):
-            path = "/".join(parts[:length]) + ".py"
-            if path in exists:
-                found[path] = None
-                break
-    return list(found)
 
 
 def is_selected(name: str, selected: Collection[str], *, is_pytest: bool) -> bool:

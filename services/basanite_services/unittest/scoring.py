@@ -198,7 +198,7 @@ def _extra(expected: Sequence[Expected], report: SuiteReport) -> str:
 
 def _diagnostics(report: SuiteReport) -> list[Diagnostic]:
     """Where in the candidate's files tests failed."""
-    found = {}
+    found: dict[tuple[str, int, str], Diagnostic] = {}
     for name, ended in [*report.broken.items(), *report.tests.items()]:
         if ended.place is None or ended.status not in (
             TestStatus.TEST_STATUS_FAILED,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, Usage, Verdict
 from basanite_sandboxes.cocotb import Cocotb
+from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.verilog import check
 from basanite_services.verilog.design import DesignError, Port, describe
@@ -19,7 +20,6 @@ from basanite_services.verilog.messages import diagnostics
 from basanite_services.verilog.outcome import SCORE_POLICY, error, trusted_part, warning
 from basanite_services.verilog.preprocess import Sources, preprocess
 from basanite_services.verilog.sources import BadFiles, make_sources
-from basanite_services.verilog.store import Store
 from basanite_services.verilog.tested import Bench, Checked, missing_tests, passed, try_design
 from basanite_services.verilog.tokens import BrokenSource
 from basanite_services.verilog.write import write

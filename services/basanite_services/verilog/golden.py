@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from basanite_services.chassis.kept import Store
 from basanite_services.verilog.compare import Expectation
 from basanite_services.verilog.design import Design
 from basanite_services.verilog.gates import Netlist
 from basanite_services.verilog.stimuli import Stimuli
-from basanite_services.verilog.store import Store
 from basanite_services.verilog.tokens import Token
 
 _CELL_BYTES, _TOKEN_BYTES = 1000, 250

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from basanite.v1 import result_pb2
 from basanite_sandboxes.icarus import Icarus
 from basanite_sandboxes.spec import Ended, Limits
+from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, TaskFault
 from basanite_services.verilog.design import DesignError, Port, trusted_ports
 from basanite_services.verilog.guard import Guarded, Level, guard, header_names
@@ -24,7 +25,6 @@ from basanite_services.verilog.names import Surroundings, surroundings
 from basanite_services.verilog.netlist import drivers_of
 from basanite_services.verilog.preprocess import Sources
 from basanite_services.verilog.simulation import why_of
-from basanite_services.verilog.store import Store
 from basanite_services.verilog.testbench_text import (
     BadTestbench,
     TestbenchText,

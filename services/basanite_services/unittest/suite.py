@@ -1,0 +1,226 @@
+"""Form `suite`: a trusted test suite that imports the candidate's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from basanite.v1 import result_pb2, tasks_pb2
+from basanite.v1.result_pb2 import Verdict
+from basanite.v1.tasks_pb2 import TestMode
+from basanite_sandboxes.pytest_environment import suite_environment
+from basanite_sandboxes.spec import Environment, Limits, Sandbox
+from basanite_services.chassis.kept import Store
+from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
+from basanite_services.unittest import check
+from basanite_services.unittest.declared import broken_file, declared_tests, is_test_file
+from basanite_services.unittest.isolated import run_isolated
+from basanite_services.unittest.names import check_names, is_selected
+from basanite_services.unittest.protected import Protection
+from basanite_services.unittest.report import SuiteReport
+from basanite_services.unittest.running import Suite, run_suite
+from basanite_services.unittest.scoring import Expected, Rules, overall, verdict_of
+
+FIELD = "unittest.suite"
+GUARDS = (
+    "results authenticated",
+    "tests that must fail among the others",
+    "what decides sealed",
+    "the tests that there must be",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the reference's run said, before any candidate."""
+
+    tests: tuple[str, ...]
+    """All that there are, in order; none if there is no reference."""
+
+    @property
+    def memory_bytes(self) -> int:
+        return 200 + sum(map(len, self.tests))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    suite: Suite
+    tests: Mapping[str, bytes]
+    reference: Mapping[str, bytes] | None
+    declared: tuple[str, ...]
+    """Names that the text of the tests alone says."""
+    classes: tuple[str, ...]
+    is_shared: bool
+    environment: Environment
+    rules: Rules
+    runs: int
+
+
+async def judge_suite(task: tasks_pb2.UnittestTask, context: Context, store: Store[Tried]) -> Verdict:
+    """Raises InvalidItem, TaskFault (the suite does not work, or does not pass its reference), Overloaded."""
+    checked = _check(task, context)
+    async with context.lend(checked.environment) as sandbox:
+        tried = Tried(())
+        if checked.reference is not None:
+            reference = checked.reference
+            key = context.seed(trusted_part(task))
+            tried = await store.get((key, context.limits), lambda: _try(checked, reference, sandbox))
+        try:
+            files = check.candidates_files(task.files)
+            _check_candidate(files, checked.tests)
+        except check.BadFiles as bad:
+            names = [*tried.tests] or [*checked.declared] or [*checked.suite.paths]
+            rejected = result_pb2.OUTCOME_REJECTED
+            return overall(rejected, str(bad), checked.rules, [Expected(name) for name in names])
+        reports = [await _run(checked, files, sandbox, checked.rules.limits) for _ in range(checked.runs)]
+    return _judge(checked, tried, reports)
+
+
+def _check(task: tasks_pb2.UnittestTask, context: Context) -> _Task:
+    form, is_pytest = task.suite, check.is_pytest(task)
+    tests = check.trusted_files(f"{FIELD}.tests", form.tests)
+    if form.mode not in TestMode.values():
+        raise InvalidItem(f"{FIELD}.mode", "must be TEST_MODE_ISOLATED or TEST_MODE_SHARED")
+    is_shared = form.mode == TestMode.TEST_MODE_SHARED
+    if context.environment.root is not None:
+        raise InvalidItem("environment", "must not be an image: form suite runs in the server's own Python")
+    check.check_classes(form.classes)
+    if form.classes and is_shared:
+        raise InvalidItem(f"{FIELD}.classes", "must be empty: it says something in TEST_MODE_ISOLATED alone")
+    check_names(f"{FIELD}.selected", form.selected, is_pytest=is_pytest)
+    paths = tuple(path for path in tests if is_test_file(path, is_pytest=is_pytest))
+    if not paths:
+        wanted = "test_*.py or *_test.py" if is_pytest else "test*.py"
+        raise InvalidItem(f"{FIELD}.tests", f"must have a file whose name is {wanted}")
+    if (broken := broken_file(tests)) is not None:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {broken[0]} does not compile: {broken[1]}")
+    selected = tuple(form.selected) or None
+    declared = declared_tests(tests, is_pytest=is_pytest)
+    configures = {"pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "conftest.py"}
+    if any(path.rpartition("/")[2] in configures for path in tests):
+        declared = []  # it may say that other things are tests
+    if selected is not None:
+        declared = [name for name in declared if is_selected(name, selected, is_pytest=is_pytest)]
+    reference = check.trusted_files(f"{FIELD}.reference", form.reference) if form.reference else None
+    runs, flaky = check.repeats_of(task)
+    assurance = result_pb2.ASSURANCE_GUARDED if is_shared else result_pb2.ASSURANCE_SEPARATED
+    rules = Rules(check.scoring_of(task), flaky, assurance, GUARDS if is_shared else (), context.limits)
+    return _Task(
+        Suite(is_pytest, paths, ("",), selected),
+        tests,
+        reference,
+        tuple(declared),
+        tuple(form.classes),
+        is_shared,
+        suite_environment(context.environment),
+        rules,
+        runs,
+    )
+
+
+def _check_candidate(files: Mapping[str, bytes], tests: Mapping[str, bytes]) -> None:
+    """Raises BadFiles."""
+    protection = Protection([*tests], [], [], lambda path: False)
+    for name in files:
+        why = protection.why(name)
+        if why is not None:
+            raise check.BadFiles(f"{name} {why}: a candidate may not bring it")
+        if not name.endswith(".py"):
+            continue
+        if any(path.startswith(f"{name.removesuffix('.py')}/") for path in tests):
+            raise check.BadFiles(
+                f"{name} would stand for a package of the tests: a candidate may not bring it"
+            )
+
+
+async def _run(task: _Task, files: Mapping[str, bytes], sandbox: Sandbox, limits: Limits) -> SuiteReport:
+    if task.is_shared:
+        together = {**files, **task.tests}
+        return await run_suite(
+            sandbox, task.environment, task.suite, limits, files=together, candidate=[*files]
+        )
+    return await run_isolated(
+        sandbox,
+        task.suite,
+        limits,
+        files=files,
+        tests=task.tests,
+        classes=task.classes,
+        reference=task.reference,
+    )
+
+
+async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) -> Tried:
+    """Nothing here depends on a candidate: what goes wrong is the task's fault."""
+    report = await _run(task, reference, sandbox, task.rules.limits)
+    if report.needs_shared:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {report.needs_shared}")
+    expected = [Expected(name, skipped_passes=True) for name in report.collected]
+    if not expected:
+        broken = next(iter(report.broken.values()), None)
+        why = f": {broken.message}" if broken is not None else ""
+        raise TaskFault(
+            f"{FIELD}.tests", f"{FIELD}.tests: the suite collects no tests with the reference{why}"
+        )
+    verdict = verdict_of(expected, [report], task.rules)
+    if verdict.outcome != result_pb2.OUTCOME_PASSED:
+        case = next(case for case in verdict.cases if case.outcome != result_pb2.OUTCOME_PASSED)
+        raise TaskFault(
+            f"{FIELD}.reference", f"{FIELD}.reference: it does not pass: {case.test.name} {case.message}"
+        )
+    return Tried(report.collected)
+
+
+def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict:
+    first = reports[0]
+    needs = next((report.needs_shared for report in reports if report.needs_shared), "")
+    if needs:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
+    names = list(tried.tests)
+    doubt = ""
+    if names:
+        for report in reports:
+            doubt = doubt or differ(names, report)
+    else:
+        names = list(dict.fromkeys(name for report in reports for name in report.collected))
+        bases = {name.partition("[")[0] for name in names}
+        names += [name for name in task.declared if name not in bases]
+        _check_selected(task, names)
+    if not names and not first.broken and first.complete:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: the suite has no tests")
+    names = names or [*first.broken] or [*task.suite.paths]
+    return verdict_of([Expected(name) for name in names], reports, task.rules, doubt=doubt)
+
+
+def _check_selected(task: _Task, names: Sequence[str]) -> None:
+    """Raises TaskFault for a name of a test that the text of the tests does not have."""
+    for wanted in task.suite.selected or ():
+        if not task.declared or any(
+            is_selected(name, [wanted], is_pytest=task.suite.is_pytest) for name in names
+        ):
+            continue
+        if "[" not in wanted:
+            raise TaskFault(f"{FIELD}.selected", f"{FIELD}.selected: there is no test {wanted}")
+
+
+def differ(expected: Sequence[str], report: SuiteReport) -> str:
+    """How the tests that there are differ from those that there must be."""
+    if not report.complete and not report.collected:
+        return ""
+    broken = [path for path in report.broken]
+    wanted = [name for name in expected if not any(name.startswith(f"{path}::") for path in broken)]
+    if list(report.collected) == wanted:
+        return ""
+    missing = [name for name in wanted if name not in set(report.collected)]
+    extra = [name for name in report.collected if name not in set(wanted)]
+    if missing:
+        return f"{missing[0]} is missing among the tests"
+    return f"{extra[0]} is no test of the suite" if extra else "the tests come in another order"
+
+
+def trusted_part(task: tasks_pb2.UnittestTask) -> bytes:
+    trusted = tasks_pb2.UnittestTask()
+    trusted.CopyFrom(task)
+    del trusted.files[:]
+    trusted.patch = ""
+    return trusted.SerializeToString(deterministic=True)
