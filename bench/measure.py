@@ -78,7 +78,12 @@ def running_server(cells: int, *settings: str) -> Iterator[Server]:
         address = f"unix:{directory}/socket"
         command = [sys.executable, "-m", "basanite_services", "--listen", address, "--cells", str(cells)]
         command += ["--log-level", "warning", "--watch-stdin", *settings]
-        environment = os.environ | {"TMPDIR": directory, "XDG_CACHE_HOME": directory}
+        Path(directory).chmod(0o755)  # the sandboxes' user reads snapshots in it
+        environment = os.environ | {
+            "TMPDIR": directory,
+            "XDG_CACHE_HOME": directory,
+            "BASANITE_SNAPSHOT_DIR": f"{directory}/snapshots",
+        }
         with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
             try:
                 with Client(address) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -68,10 +69,8 @@ def suite_verdicts(server: Server, client: Client, rounds: int) -> dict[str, Cos
             ("repository with the tiny suite", tiny, _TINY_NAMES, _TINY_UNITS),
             ("repository with the long suite", long, _LONG_NAMES, _LONG_UNITS),
         ):
-            digest = client.upload(path)
-            contenders[name] = ours(
-                server, client, lambda digest=digest, names=names: _patched(digest, names), 1, units
-            )
+            make = functools.partial(_patched, client.upload(path), names)
+            contenders[name] = ours(server, client, make, 1, units)
         return measure_rounds(contenders, rounds)
 
 
@@ -88,7 +87,7 @@ def candidates_of_one_repository(server: Server, client: Client) -> dict[str, fl
     before = _disk_bytes(server.folder)
     found = {}
     for name, digest in (("one file", small), ("50 MiB", large)):
-        cost = server.cost(CANDIDATES, lambda digest=digest: _judge(client, digest))
+        cost = server.cost(CANDIDATES, functools.partial(_judge, client, digest))
         found[f"CPU ms a candidate, {name}"] = cost.cpu_ms
         found[f"wall ms a candidate, {name}"] = cost.wall_ms
     found["KiB more on the disk afterwards"] = (_disk_bytes(server.folder) - before) / 1024

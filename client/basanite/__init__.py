@@ -22,6 +22,7 @@ from basanite._errors import (
     LocalServerFailed,
     ResultHasNoScore,
     RewardUnavailable,
+    UploadFailed,
     ValueFormatError,
 )
 from basanite._results import (
@@ -37,6 +38,8 @@ from basanite._results import (
     RaisedException,
     Result,
     Severity,
+    TestResult,
+    TestStatus,
     Usage,
     Verdict,
     WaveCycle,
@@ -68,6 +71,7 @@ from basanite._tasks import (
     TextPolicy,
     ValuePolicy,
 )
+from basanite._unittest_tasks import RepositoryTask, SecondOpinion, UnittestSuiteTask
 from basanite._verilog_tasks import (
     ClockEdge,
     Clocking,
@@ -127,11 +131,13 @@ __all__ = [
     "PythonTestCase",
     "PythonTestTask",
     "RaisedException",
+    "RepositoryTask",
     "RequestLimits",
     "ResetPort",
     "Result",
     "ResultHasNoScore",
     "RewardUnavailable",
+    "SecondOpinion",
     "ServerInfo",
     "Severity",
     "StdioCase",
@@ -139,9 +145,13 @@ __all__ = [
     "StimulusPlan",
     "StimulusVector",
     "Task",
+    "TestResult",
+    "TestStatus",
     "TestbenchRule",
     "TextPolicy",
     "ToolInfo",
+    "UnittestSuiteTask",
+    "UploadFailed",
     "Usage",
     "ValueFormatError",
     "ValuePolicy",

@@ -120,6 +120,27 @@ class AsyncClient:
         except RpcFailed as error:
             raise ConnectionFailed(f"{self.address} did not answer: {error}") from error
 
+    async def upload(
+        self, source: str | os.PathLike[str] | bytes, *, timeout_seconds: float | None = None
+    ) -> str:
+        """Store what tasks name by its digest, e.g. RepositoryTask.snapshot; what is there already is not sent.
+
+        source: an archive, as a file or as bytes, or a directory: of that all but .git and compiled bytecode.
+        -> the digest, SHA-256 in hex. The server keeps it for as long as it says (blob_expiry_seconds) after it was
+        last asked for.
+
+        Raises UploadFailed if the server does not take it, ConnectionFailed, AuthenticationFailed, ClientClosed,
+        OSError.
+        """
+        try:
+            await self._transport.ready()
+            return await asyncio.to_thread(self._transport.upload, source, timeout_seconds)
+        except RpcFailed as error:
+            refusal = self._transport.refusal(error)
+            if refusal is not None:
+                raise refusal from error
+            raise ConnectionFailed(f"{self.address} did not take the upload: {error}") from error
+
     async def verify(
         self,
         item: Item,

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from basanite._convert_code import code_from_proto, put_code
+from basanite._convert_unittest import put_unittest, unittest_from_proto
 from basanite._convert_verilog import put_verilog, verilog_from_proto
 from basanite._enums import ASSURANCE_NUMBERS, ASSURANCES
 from basanite._errors import ItemFormatError
 from basanite._fields import text
 from basanite._results import Assurance
 from basanite._tasks import CodeTask, ExtensionTask, Item, Limits, Task
+from basanite._unittest_tasks import UnittestTask
 from basanite._verilog_tasks import VerilogTask
 from basanite.v1 import result_pb2, verifier_pb2
 
@@ -64,6 +66,9 @@ def _item_to_proto(item: Item, assurance: Assurance) -> verifier_pb2.Item:
     elif isinstance(task, VerilogTask):
         proto.kind = "verilog"
         put_verilog(task, proto.verilog)
+    elif isinstance(task, UnittestTask):
+        proto.kind = "unittest"
+        put_unittest(task, proto.unittest)
     elif isinstance(task, ExtensionTask):
         proto.kind = proto.extension.kind = text(task.kind, "extension.kind")
         if not isinstance(task.payload, bytes):
@@ -132,6 +137,8 @@ def _task_from_proto(proto: verifier_pb2.Item) -> Task:
         raise ItemFormatError("kind", f"must be {kind!r}, as the task that is set")
     if which == "extension":
         return ExtensionTask(kind=kind, payload=proto.extension.payload)
+    if which == "unittest":
+        return unittest_from_proto(proto.unittest)
     if which == "verilog":
         return verilog_from_proto(proto.verilog)
     return code_from_proto(proto.code)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from basanite._enums import CLOCK_EDGES
 from basanite._errors import CandidateRefused, ItemFormatError
 from basanite._fields import (
-    UNICODE_RULE,
     flag,
     integer,
-    is_unicode,
     mapping,
     ordered,
     sequence,
-    string,
     text,
     texts,
 )
+from basanite._files import MAX_CANDIDATE_BYTES, files_from_proto, files_to_proto, trusted_to_proto
 from basanite._verilog_tasks import (
     Clocking,
     ClockPort,
@@ -39,11 +36,6 @@ from basanite._verilog_tasks import (
 )
 from basanite.v1 import tasks_pb2
 
-_MAX_FILES: Final = 100
-_MAX_NAME: Final = 200
-_MAX_DESIGN_BYTES: Final = 1 << 20
-"""Of a candidate, and of a golden reference."""
-_MAX_TRUSTED_BYTES: Final = 4 << 20
 _MAX_CYCLES: Final = 100_000
 _MAX_VECTOR_CYCLES: Final = 10_000
 _MAX_DEPTH: Final = 200
@@ -59,27 +51,23 @@ _EQUIVALENCE: Final = "verilog.equivalence"
 _TESTBENCH_FORM: Final = "verilog.testbench"
 _COCOTB: Final = "verilog.cocotb"
 _PLAIN_RULES: Final = ("mismatches", "finish", "nonce")
-_PATH: Final = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
-_NAME_RULE: Final = (
-    f'must be a relative path of 1 to {_MAX_NAME} letters, digits and _.-, with / between its parts and no part "." '
-    'or ".."'
-)
 _FORMAL: Final = FormalCheck()
 _EDGE_NAMES: Final = {0: "positive"} | {number: name for name, number in CLOCK_EDGES.items()}
-
-_Refuse: TypeAlias = Callable[[str, str, str], ItemFormatError]
-"""From field, rule, and what in the files breaks it."""
 
 
 def put_verilog(task: VerilogTask, proto: tasks_pb2.VerilogTask) -> None:
     """Fill in the message. Raises ItemFormatError."""
-    proto.files.extend(_files(task.source, _SOURCE, "verilog.files", _MAX_DESIGN_BYTES, CandidateRefused))
+    proto.files.extend(
+        files_to_proto(
+            task.source, _SOURCE, "verilog.files", MAX_CANDIDATE_BYTES, CandidateRefused, "the design"
+        )
+    )
     proto.top = text(task.top, "verilog.top")
     directories = texts(task.include_directories, "verilog.include_directories", "folders")
     proto.include_directories.extend(directories)
     proto.defines.update(_macros(task.defines, "verilog.defines"))
     if task.data:
-        proto.data.extend(_trusted(task.data, "", "verilog.data"))
+        proto.data.extend(trusted_to_proto(task.data, "", "verilog.data"))
     if isinstance(task, VerilogEquivalenceTask):
         _put_equivalence(task, proto.equivalence)
     elif isinstance(task, VerilogTestbenchTask):
@@ -95,45 +83,8 @@ def put_verilog(task: VerilogTask, proto: tasks_pb2.VerilogTask) -> None:
 # Files
 
 
-def _files(given: Any, name: str, field: str, most: int, refuse: _Refuse) -> list[tasks_pb2.SourceFile]:
-    """`name` is that of a single text, `most` the bytes that all may have together."""
-    if issubclass(type(given), str):
-        given = {name: given}
-    elif not issubclass(type(given), Mapping):
-        kind = type(given).__name__
-        raise ItemFormatError(field, f"must be a str or a mapping of paths to texts, not {kind}")
-    if not 1 <= len(given) <= _MAX_FILES:
-        raise refuse(field, f"must be 1 to {_MAX_FILES} files", "the design")
-    files = []
-    size = 0
-    for index, (path, content) in enumerate(given.items()):
-        if not _is_inside(string(path, f"{field}[{index}].name")):
-            raise refuse(f"{field}[{index}].name", _NAME_RULE, f"the file name {path[:100]!r}")
-        size += len(string(content, f"{field}[{index}].content"))
-        if size <= most:  # if not, counting its bytes is of no use
-            if not is_unicode(content):
-                raise refuse(f"{field}[{index}].content", UNICODE_RULE, f"the file {path!r}")
-            size += 0 if content.isascii() else len(content.encode()) - len(content)
-        if size > most:
-            raise refuse(field, f"must be at most {most} bytes together", "the design")
-        files.append(tasks_pb2.SourceFile(name=path, content=content))
-    return files
-
-
-def _is_inside(path: str) -> bool:
-    return (
-        len(path) <= _MAX_NAME
-        and _PATH.fullmatch(path) is not None
-        and not {".", ".."}.intersection(path.split("/"))
-    )
-
-
-def _trusted(given: Any, name: str, field: str, most: int = _MAX_TRUSTED_BYTES) -> list[tasks_pb2.SourceFile]:
-    return _files(given, name, field, most, lambda path, rule, what: ItemFormatError(path, rule))
-
-
 def _reference(given: Any, field: str) -> list[tasks_pb2.SourceFile]:
-    return [] if given is None else _trusted(given, _REFERENCE, field)
+    return [] if given is None else trusted_to_proto(given, _REFERENCE, field)
 
 
 # Small parts
@@ -162,7 +113,7 @@ def _number(value: Any, field: str) -> str:
 
 
 def _put_equivalence(task: VerilogEquivalenceTask, proto: tasks_pb2.EquivalenceForm) -> None:
-    proto.golden.extend(_trusted(task.golden, _GOLDEN, f"{_EQUIVALENCE}.golden", _MAX_DESIGN_BYTES))
+    proto.golden.extend(trusted_to_proto(task.golden, _GOLDEN, f"{_EQUIVALENCE}.golden", MAX_CANDIDATE_BYTES))
     proto.golden_top = text(task.golden_top, f"{_EQUIVALENCE}.golden_top")
     proto.parameters.update(_numbers(task.parameters, f"{_EQUIVALENCE}.parameters"))
     if task.clocking is not None:
@@ -222,7 +173,7 @@ def _put_formal(formal: FormalCheck, proto: tasks_pb2.FormalCheck, field: str) -
 
 
 def _put_testbench(task: VerilogTestbenchTask, proto: tasks_pb2.TestbenchForm) -> None:
-    proto.testbench.extend(_trusted(task.testbench, _TESTBENCH, f"{_TESTBENCH_FORM}.testbench"))
+    proto.testbench.extend(trusted_to_proto(task.testbench, _TESTBENCH, f"{_TESTBENCH_FORM}.testbench"))
     proto.testbench_top = text(task.testbench_top, f"{_TESTBENCH_FORM}.testbench_top")
     proto.reference.extend(_reference(task.reference, f"{_TESTBENCH_FORM}.reference"))
     proto.defines.update(_macros(task.testbench_defines, f"{_TESTBENCH_FORM}.defines"))
@@ -239,7 +190,7 @@ def _put_testbench(task: VerilogTestbenchTask, proto: tasks_pb2.TestbenchForm) -
 
 
 def _put_cocotb(task: CocotbTask, proto: tasks_pb2.CocotbForm) -> None:
-    proto.tests.extend(_trusted(task.tests, _TESTS, f"{_COCOTB}.tests"))
+    proto.tests.extend(trusted_to_proto(task.tests, _TESTS, f"{_COCOTB}.tests"))
     expected = texts(task.expected_tests, f"{_COCOTB}.expected_tests", "names")
     if not expected:
         raise ItemFormatError(f"{_COCOTB}.expected_tests", "must be at least one name")
@@ -265,7 +216,7 @@ def verilog_from_proto(proto: tasks_pb2.VerilogTask) -> VerilogTask:
     """The task that a message describes. Raises ItemFormatError if it is none that this version knows."""
     form = proto.WhichOneof("form")
     shared: dict[str, Any] = {
-        "source": _files_from_proto(proto.files, _SOURCE, "verilog.files", CandidateRefused),
+        "source": files_from_proto(proto.files, _SOURCE, "verilog.files", "the design"),
         "top": proto.top,
         "include_directories": tuple(proto.include_directories),
         "defines": ordered(proto.defines),
@@ -282,19 +233,8 @@ def verilog_from_proto(proto: tasks_pb2.VerilogTask) -> VerilogTask:
     raise ItemFormatError("verilog.form", "must be equivalence, testbench, cocotb or compile")
 
 
-def _files_from_proto(
-    protos: Iterable[tasks_pb2.SourceFile], name: str, field: str, refuse: _Refuse | None = None
-) -> Files:
-    pairs = [(file.name, file.content) for file in protos]
-    files = dict(pairs)
-    if len(files) < len(pairs):
-        rule = "must be files of different names"
-        raise ItemFormatError(field, rule) if refuse is None else refuse(field, rule, "the design")
-    return files[name] if [*files] == [name] else files
-
-
 def _reference_from_proto(protos: Sequence[tasks_pb2.SourceFile], field: str) -> Files | None:
-    return _files_from_proto(protos, _REFERENCE, field) if protos else None
+    return files_from_proto(protos, _REFERENCE, field) if protos else None
 
 
 def _equivalence_from_proto(
@@ -302,7 +242,7 @@ def _equivalence_from_proto(
 ) -> VerilogEquivalenceTask:
     return VerilogEquivalenceTask(
         **shared,
-        golden=_files_from_proto(proto.golden, _GOLDEN, f"{_EQUIVALENCE}.golden"),
+        golden=files_from_proto(proto.golden, _GOLDEN, f"{_EQUIVALENCE}.golden"),
         golden_top=proto.golden_top,
         parameters=ordered(proto.parameters),
         clocking=_clocking_from_proto(proto.clocking) if proto.HasField("clocking") else None,
@@ -344,7 +284,7 @@ def _testbench_from_proto(shared: dict[str, Any], proto: tasks_pb2.TestbenchForm
     )
     return VerilogTestbenchTask(
         **shared,
-        testbench=_files_from_proto(proto.testbench, _TESTBENCH, f"{_TESTBENCH_FORM}.testbench"),
+        testbench=files_from_proto(proto.testbench, _TESTBENCH, f"{_TESTBENCH_FORM}.testbench"),
         rule=rule,
         testbench_top=proto.testbench_top,
         reference=_reference_from_proto(proto.reference, f"{_TESTBENCH_FORM}.reference"),
@@ -357,7 +297,7 @@ def _cocotb_from_proto(shared: dict[str, Any], proto: tasks_pb2.CocotbForm) -> C
     modules = tuple(proto.modules)
     return CocotbTask(
         **shared,
-        tests=_files_from_proto(proto.tests, _TESTS, f"{_COCOTB}.tests"),
+        tests=files_from_proto(proto.tests, _TESTS, f"{_COCOTB}.tests"),
         expected_tests=tuple(proto.expected_tests),
         modules=() if list(modules) == _modules_of(proto.expected_tests) else modules,
         parameters=ordered(proto.parameters),

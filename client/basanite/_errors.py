@@ -7,6 +7,7 @@
     ├── AuthenticationFailed              the server refused the token
     ├── ContractMismatch                  client and server speak different major versions
     ├── ClientClosed                      the client was used after close()
+    ├── UploadFailed                      the server does not take what is uploaded
     ├── ItemFormatError (ValueError)      text that is no item
     ├── ValueFormatError (ValueError)     a value or text that tagged JSON does not allow
     ├── ResultHasNoScore                  a score was read where there is none
@@ -46,6 +47,10 @@ class ContractMismatch(BasaniteError):
 
 class ClientClosed(BasaniteError):
     """The client was used after close(), or closed while it was used."""
+
+
+class UploadFailed(BasaniteError):
+    """The server does not take what is uploaded: it has no room, or cannot write."""
 
 
 class ItemFormatError(BasaniteError, ValueError):

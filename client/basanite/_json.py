@@ -52,11 +52,15 @@ def _candidates_texts(item: Any) -> Iterator[tuple[dict[str, Any], str, Candidat
     if "code" in item:
         code = item["code"]
         yield code, "source", CandidateRefused("code.source", UNICODE_RULE, scored="program" not in code)
-    else:
-        for index, file in enumerate(item["verilog"]["files"]):
-            for name in file:
-                field = f"verilog.files[{index}].{name}"
-                yield file, name, CandidateRefused(field, UNICODE_RULE, "the design")
+        return
+    kind, what = ("unittest", "the program") if "unittest" in item else ("verilog", "the design")
+    task = item[kind]
+    if "patch" in task:
+        yield task, "patch", CandidateRefused("unittest.patch", UNICODE_RULE, "the patch")
+    for index, file in enumerate(task.get("files", ())):
+        for name in file:
+            field = f"{kind}.files[{index}].{name}"
+            yield file, name, CandidateRefused(field, UNICODE_RULE, what)
 
 
 def item_to_json(item: Item) -> str:

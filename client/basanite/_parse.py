@@ -21,6 +21,8 @@ from basanite._enums import (
     SEVERITY_NUMBERS,
     STATE_NUMBERS,
     STATES,
+    TEST_STATUS_NUMBERS,
+    TEST_STATUSES,
 )
 from basanite._fields import ordered
 from basanite._results import (
@@ -34,6 +36,7 @@ from basanite._results import (
     Part,
     RaisedException,
     Result,
+    TestResult,
     Usage,
     Verdict,
     WaveCycle,
@@ -47,7 +50,7 @@ from basanite._server_info import (
     ToolInfo,
     VerifierInfo,
 )
-from basanite.v1 import result_pb2, verifier_pb2
+from basanite.v1 import result_pb2, tasks_pb2, verifier_pb2
 
 _RETRYABLE: Final = frozenset((FailureReason.SANDBOX, FailureReason.OVERLOADED, FailureReason.INTERNAL))
 _FREE: Final = Usage()
@@ -150,7 +153,14 @@ def _case(proto: result_pb2.CaseResult) -> CaseResult:
         proto.arguments_after if has("arguments_after") else None,
         RaisedException(tuple(proto.raised.types), proto.raised.message) if has("raised") else None,
         _mismatch(proto.mismatch) if has("mismatch") else None,
+        _test(proto.test) if has("test") else None,
     )
+
+
+def _test(proto: result_pb2.TestResult) -> TestResult:
+    if proto.status not in TEST_STATUSES:
+        raise _NotUnderstoodError(f"a test has status {proto.status}")
+    return TestResult(proto.name, TEST_STATUSES[proto.status], proto.wall_seconds, proto.flaky)
 
 
 def _mismatch(proto: result_pb2.WaveMismatch) -> WaveMismatch:
@@ -270,6 +280,11 @@ def _case_to_proto(case: CaseResult) -> result_pb2.CaseResult:
         proto.raised.message = case.raised.message
     if case.mismatch is not None:
         _put_mismatch(case.mismatch, proto.mismatch)
+    if case.test is not None:
+        proto.test.name = case.test.name
+        proto.test.status = tasks_pb2.TestStatus.ValueType(TEST_STATUS_NUMBERS[case.test.status])
+        proto.test.wall_seconds = case.test.wall_seconds
+        proto.test.flaky = case.test.flaky
     return proto
 
 

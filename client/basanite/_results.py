@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from basanite import values
 from basanite._errors import ResultHasNoScore
@@ -61,6 +61,24 @@ class PartState(StrEnum):
     FAIL = "fail"
     UNKNOWN = "unknown"
     NOT_RUN = "not_run"
+
+
+class TestStatus(StrEnum):
+    """How a test ended."""
+
+    __test__ = False  # of ours, not one of pytest's
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    """Its set-up or tear-down raised, or its file cannot be imported."""
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    """It failed, as it was expected to."""
+    XPASSED = "xpassed"
+    """It passed, though it was expected to fail."""
+    MISSING = "missing"
+    """There is no such test, or it did not run."""
 
 
 class Severity(StrEnum):
@@ -130,6 +148,20 @@ class WaveMismatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TestResult:
+    """What became of one test. All of it but the name is what the process of the tests said."""
+
+    __test__: ClassVar[bool] = False  # of ours, not one of pytest's
+
+    name: str
+    status: TestStatus
+    wall_seconds: float = 0.0
+    """Set-up and tear-down included; 0 if unknown."""
+    flaky: bool = False
+    """It ended differently from run to run."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """What became of one case."""
 
@@ -148,6 +180,8 @@ class CaseResult:
     raised: RaisedException | None = None
     mismatch: WaveMismatch | None = None
     """Equivalence of designs: how the output differs from the golden's."""
+    test: TestResult | None = None
+    """Unit tests: which one, and how it ended."""
 
     @property
     def returned(self) -> Any:

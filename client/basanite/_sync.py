@@ -180,6 +180,10 @@ class Client:
         """See AsyncClient.describe."""
         return self._loops.get().call(self._async.describe())
 
+    def upload(self, source: str | os.PathLike[str] | bytes, *, timeout_seconds: float | None = None) -> str:
+        """See AsyncClient.upload."""
+        return self._loops.get().call(self._async.upload(source, timeout_seconds=timeout_seconds))
+
     def verify(
         self,
         item: Item,

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
 from basanite._results import Assurance
+from basanite._unittest_tasks import UnittestTask
 from basanite._verilog_tasks import VerilogTask
 
 TextPolicy: TypeAlias = Literal[
@@ -180,7 +181,7 @@ class ExtensionTask:
 
 
 CodeTask: TypeAlias = StdioTask | FunctionTask | PythonTestTask | ProgramTask
-Task: TypeAlias = CodeTask | VerilogTask | ExtensionTask
+Task: TypeAlias = CodeTask | UnittestTask | VerilogTask | ExtensionTask
 
 
 @dataclass(frozen=True, slots=True)

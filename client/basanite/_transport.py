@@ -396,6 +396,19 @@ class Transport:
         except ValueError as error:
             raise ClientClosed("the client was closed") from error
 
+    def upload(self, source: str | os.PathLike[str] | bytes, seconds: float | None) -> str:
+        """Store a blob, in this thread. -> its digest. Raises RpcFailed, UploadFailed, ClientClosed, OSError."""
+        from basanite._upload import upload
+
+        link = self._links.get()
+        self._check_open()
+        try:
+            return upload(link.channel, self._metadata, source, seconds)
+        except grpc.RpcError as error:
+            raise _failed(error) from error
+        except ValueError as error:
+            raise ClientClosed("the client was closed") from error
+
     def refusal(self, error: RpcFailed) -> BasaniteError | None:
         """The error to raise if it makes all calls pointless, or None."""
         if self.closed:

@@ -30,9 +30,14 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+        # The sandboxes' user must be able to go there.
+        snapshots = Path(tempfile.mkdtemp(prefix="be-snapshots-", dir="/tmp"))
+        snapshots.chmod(0o755)
+        patch.setenv("BASANITE_SNAPSHOT_DIR", str(snapshots))
         for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
             patch.delenv(name, raising=False)
         yield
+        shutil.rmtree(snapshots)
 
 
 @pytest.fixture(scope="session")

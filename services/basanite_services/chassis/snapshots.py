@@ -101,8 +101,8 @@ class SnapshotStore:
             for parent in self.trees.resolve().parents:
                 if not parent.stat().st_mode & 0o001:
                     raise ToolchainError(
-                        f"the sandboxes' user cannot enter {parent}: set snapshot_dir to a directory below none that is "
-                        "closed to others"
+                        f"the sandboxes' user cannot enter {parent}: set snapshot_dir to a directory that all"
+                        " others can enter"
                     )
 
     def _open_note(self, digest: str) -> int:

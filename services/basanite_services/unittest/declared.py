@@ -54,8 +54,9 @@ def _of_file(path: str, content: bytes, *, is_pytest: bool) -> Iterator[str]:
             counts = is_case or (is_pytest and node.name.startswith("Test"))
             if counts and not node.decorator_list and not _is_left_out(node, is_case):
                 for inner in node.body:
-                    is_function = isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
-                    if is_function and inner.name.startswith("test") and not inner.decorator_list:
+                    if not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                        continue
+                    if inner.name.startswith("test") and not inner.decorator_list:
                         yield f"{prefix}{node.name}{between}{inner.name}"
 
 

@@ -62,8 +62,8 @@ class Protection:
         python_path: Sequence[str],
         exists: Callable[[str], bool],
     ) -> None:
-        """`test_files`: relative paths of the tests that are named, and of trusted files. `exists`: whether the snapshot
-        has a file or directory of this path."""
+        """`test_files`: relative paths of the tests that are named, and of trusted files. `exists`: whether the
+        snapshot has a file or directory of this path."""
         self._files = {name.casefold() for name in test_files}
         self._folders = {folder.casefold() for folder in _test_folders(test_files)}
         self._patterns = GitIgnoreSpec.from_lines(patterns)
@@ -100,9 +100,9 @@ class Protection:
             module = top.partition(".")[0]
             if "/" not in path[len(root) :] and not path.endswith(".py"):
                 continue
-            if module in sys.stdlib_module_names or module in _OF_THE_FRAMEWORK:
-                if not self._exists(root + top):
-                    return f"would stand for the module {module}"
+            is_known = module in sys.stdlib_module_names or module in _OF_THE_FRAMEWORK
+            if is_known and not self._exists(root + top):
+                return f"would stand for the module {module}"
         return None
 
 

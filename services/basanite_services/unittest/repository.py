@@ -138,8 +138,8 @@ def _check(
     if is_pytest and not has_pytest(context.environment):
         raise InvalidItem("environment", "must have pytest among its packages, or framework be unittest")
     scoring = check.scoring_of(task)
-    for field, names in (("fail_to_pass", form.fail_to_pass), ("pass_to_pass", form.pass_to_pass)):
-        check_names(f"{FIELD}.{field}", names, is_pytest=is_pytest)
+    check_names(f"{FIELD}.fail_to_pass", form.fail_to_pass, is_pytest=is_pytest)
+    check_names(f"{FIELD}.pass_to_pass", form.pass_to_pass, is_pytest=is_pytest)
     if both := sorted(set(form.fail_to_pass) & set(form.pass_to_pass)):
         raise InvalidItem(f"{FIELD}.pass_to_pass", f"must not name a test of fail_to_pass: {both[0]}")
     by_statuses = scoring == TestScoring.TEST_SCORING_STATUSES
@@ -221,18 +221,15 @@ def _test_files(
         return files
     found: dict[str, None] = {}
     for name in names:
-        options = [(place, f"{place}/" if place else "") for place in python_path]
-        for _, prefix in options:
-            parts = name.split(".")
-            paths = [f"{prefix}{'/'.join(parts[:length])}.py" for length in range(len(parts) - 1, 0, -1)]
-            path = next((path for path in paths if exists(path)), None)
-            if path is not None:
-                found[path] = None
-                break
-        else:
+        parts = name.split(".")
+        inner = ["/".join(parts[:length]) + ".py" for length in range(len(parts) - 1, 0, -1)]
+        paths = [f"{place}/{path}" if place else path for place in python_path for path in inner]
+        there = next(filter(exists, paths), None)
+        if there is None:
             raise InvalidItem(
                 f"{FIELD}.fail_to_pass", f"must name tests of the repository: it has no file of {name}"
             )
+        found[there] = None
     return list(found)
 
 

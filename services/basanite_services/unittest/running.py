@@ -37,8 +37,8 @@ async def run_suite(
     tree: Tree | None = None,
     selected: Sequence[str] | None = None,
 ) -> SuiteReport:
-    """`files` are those of the run; `candidate`: paths of those that the candidate wrote. `selected`: instead of what the
-    suite says."""
+    """`files` are those of the run; `candidate`: paths of those that the candidate wrote. `selected`: instead of what
+    the suite says."""
     key = os.urandom(KEY_BYTES)
     chosen = suite.selected if selected is None else selected
     job = {

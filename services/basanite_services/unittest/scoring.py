@@ -2,8 +2,8 @@
 
 Full and partial resolution follow SWE-bench (swebench/harness/grading.py: `test_passed`, `get_eval_tests_report`,
 `compute_fail_to_pass`, `get_resolution_status`): a test passed if it is PASSED or XFAIL; what is missing failed. Equal
-statuses follow R2E-Gym (src/r2egym/agenthub/runtime/docker.py, `_calculate_reward_r2e`): as many tests as expected, each
-with the expected status.
+statuses follow R2E-Gym (src/r2egym/agenthub/runtime/docker.py, `_calculate_reward_r2e`): as many tests as expected,
+each with the expected status.
 """
 
 from __future__ import annotations

@@ -207,8 +207,7 @@ def differ(expected: Sequence[str], report: SuiteReport) -> str:
     """How the tests that there are differ from those that there must be."""
     if not report.complete and not report.collected:
         return ""
-    broken = [path for path in report.broken]
-    wanted = [name for name in expected if not any(name.startswith(f"{path}::") for path in broken)]
+    wanted = [name for name in expected if not any(name.startswith(f"{path}::") for path in report.broken)]
     if list(report.collected) == wanted:
         return ""
     missing = [name for name in wanted if name not in set(report.collected)]
