@@ -121,6 +121,14 @@ class PythonObjects:
 
 
 @dataclass(frozen=True, slots=True)
+class PythonModules:
+    """Serve Python modules to the other run of a pair, which imports stand-ins for them."""
+
+    files: Mapping[str, bytes]
+    """By path, e.g. "stack.py", "package/__init__.py"."""
+
+
+@dataclass(frozen=True, slots=True)
 class PythonTests:
     """Run trusted Python tests of what the other run of a pair, a PythonObjects, defines.
 
@@ -138,7 +146,7 @@ class PythonTests:
     stop_on_first_failure: bool = False
 
 
-Program = Command | PythonProgram | PythonCalls | PythonObjects | PythonTests
+Program = Command | PythonProgram | PythonCalls | PythonObjects | PythonModules | PythonTests
 
 TREE = "/testbed"
 """Where a run finds a tree of Environment.trees."""
@@ -276,9 +284,18 @@ class Sandbox(ABC):
 
     @abstractmethod
     async def run_pair(
-        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
+        self,
+        candidate: Program,
+        limits: Limits,
+        tests: Program,
+        tests_limits: Limits,
+        *,
+        stdin: bytes = b"",
+        files: Mapping[str, bytes] | None = None,
     ) -> tuple[Report, Report]:
         """Run two programs at one time, each in a sandbox of its own, joined by two pipes and nothing else.
+
+        `stdin` and `files` are those of the tests.
 
         Each reads from the other on descriptor 6 and writes to it on descriptor 7. When the tests' run ends, that of
         the candidate is ended, too: DISMISSED if it was over no limit. -> (candidate's report, tests' report). Raises

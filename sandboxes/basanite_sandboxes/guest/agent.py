@@ -164,6 +164,7 @@ def main():
         "proxies",
         "tests",
         "faults",
+        "modules",
     ):  # names that a candidate's own files may have
         sys.modules.pop(name, None)
     give_up(runner)

@@ -6,6 +6,7 @@ what the lines are.
 
 import builtins
 import copy
+import importlib
 import json
 import math
 import operator
@@ -48,7 +49,39 @@ def _call_method(target, name, /, *arguments, **keywords):
     return getattr(target, name)(*arguments, **keywords)
 
 
+def _names(module):
+    """What `from module import *` gives."""
+    names = getattr(module, "__all__", None)
+    return [
+        str(name)
+        for name in (dir(module) if names is None else names)
+        if names is not None or name[:1] != "_"
+    ]
+
+
+def _exception_base(module, name):
+    """The most derived built-in Exception that a class is, if it is one."""
+    kind = getattr(module, name, None)
+    if not isinstance(kind, type) or not issubclass(kind, Exception):
+        return ""
+    return next(base.__name__ for base in kind.__mro__ if _ERRORS.get(base.__name__) is base)
+
+
+def _enter(target):
+    return type(target).__enter__(target)
+
+
+def _exit(target, failed):
+    """The tests' own exceptions do not come here."""
+    error = RuntimeError("the tests raised an exception") if failed else None
+    type(target).__exit__(target, type(error) if failed else None, error, None)
+
+
 OPERATIONS = {
+    "names": _names,
+    "exception_base": _exception_base,
+    "enter": _enter,
+    "exit": _exit,
     "call": _call,
     "method": _call_method,
     "getattr": getattr,
@@ -105,6 +138,10 @@ OPERATIONS = {
 
 class Missing(Exception):
     """An entry point that the candidate does not define."""
+
+
+class NotImported(Exception):
+    """A module of the candidate's raised this."""
 
 
 class Server:
@@ -168,6 +205,14 @@ class Server:
             objects, arguments, keywords = values.with_deep_recursion(self.open, (nodes, *parts))
         except Missing as error:
             return number, "missing", str(error)
+        except NotImported as wrapped:
+            error = wrapped.args[0]
+            writer = graph.Writer(self.to_tests, [])
+            described = self.describe(error, writer)
+            writer.finish()
+            if not described[0]:
+                described[0] = "ImportError"  # SystemExit, say
+            return number, "raised", writer.nodes, [], *described
         writer = graph.Writer(self.to_tests, objects)
         before = {
             at: repr(writer.contents("s", objects[at]) if node[0] == "s" else node)
@@ -212,9 +257,12 @@ class Server:
         """What a node of the tests' own kinds stands for."""
         if code == "h":
             return self.handed_out[parts[0]]
+        if code == "M":
+            return self.module_of(parts[0])
         if code == "e":
+            module = self.module if len(parts) == 1 else self.module_of(parts[1])
             try:
-                return getattr(self.module, parts[0])
+                return getattr(module, parts[0])
             except AttributeError:
                 raise Missing(f"the program defines no {parts[0]}") from None
         if code == "m":
@@ -228,6 +276,13 @@ class Server:
         for part in name.split("."):
             found = getattr(found, part)
         return found
+
+    def module_of(self, name):
+        """One of the candidate's, imported if need be."""
+        try:
+            return importlib.import_module(name)
+        except BaseException as error:
+            raise NotImported(error) from None
 
     def to_tests(self, value):
         """The node of what is no data."""

@@ -50,7 +50,7 @@ MAKING = frozenset((*UNARY, *BINARY, *(f"{name}_" for name in LOGICAL)))
 IN_PLACE = frozenset(f"i{name}" for name in (*BINARY, *LOGICAL) if name != "divmod")
 TELLING = frozenset(("lt", "le", "gt", "ge", "in", "sub", "isub"))
 """Operations that are told what is expected: `abs(x - 2.5) < 1e-6` asks twice."""
-FOREIGN = frozenset("hemkjG")
+FOREIGN = frozenset("hemMkjG")
 """Codes of nodes of what is no data."""
 STRANGE, MADE, WHOLE = range(3)
 """How much an object of the candidate's may be asked; see Remote."""
@@ -87,6 +87,8 @@ class Channel:
         self.raised = {}
         """id of an exception that the candidate raised -> (it, names of its classes, text)"""
         self.on_first_question = None
+        self.exceptions = {}
+        """Full name of an exception class of the candidate's -> the class that stands for it."""
         self._functions = []
         self._thrown = []
         self._handles = {}
@@ -123,6 +125,13 @@ class Channel:
         if handle is None:
             handle = self._handles[number, level] = (kind or Remote)(self, ["h", number], level)
         return handle
+
+    def entry(self, module, name):
+        """The stand-in for a class that the task names, the same each time."""
+        key = module, name
+        if key not in self._handles:
+            self._handles[key] = EntryPoint(self, name, True, module)
+        return self._handles[key]
 
     # Lines -----------------------------------------------------------------------------------------------
 
@@ -256,11 +265,19 @@ class Channel:
             if isinstance(error, _HIDDEN):
                 error = RemoteError(text)
         elif name in ERRORS:
-            error = rebuilt(ERRORS[name], text, arguments)
+            error = rebuilt(self._standing_for(kinds, ERRORS[name]), text, arguments)
         else:
             error = RemoteError(f"{kinds[0] if kinds else 'an exception'}: {text}"[:MAX_TEXT])
         self._remember(error, kinds, text)
         return error
+
+    def _standing_for(self, kinds, base):
+        """The class of ours for one of the candidate's, the most derived that the tests know."""
+        for name in kinds:
+            for kind in self.exceptions.values():
+                if kind.__name__ == name and issubclass(kind, base):
+                    return kind
+        return base
 
     def _remember(self, error, kinds, text):
         self.raised[id(error)] = error, [kind[:MAX_NAME] for kind in kinds[:MAX_CLASSES]], text[:MAX_TEXT]
@@ -274,6 +291,12 @@ class Channel:
             return node_of(value)
         if kind is Method:
             return ["m", value.target, value.name]
+        if kind.__name__ == "Imported" and kind.__module__ == "modules":
+            return ["M", value.name]
+        for full, known in self.exceptions.items():
+            if value is known:
+                module, _, name = full.rpartition(".")
+                return ["e", name, module]
         module = getattr(value, "__module__", None)
         name = getattr(value, "__qualname__", None)
         if type(module) is str and type(name) is str and is_known(value, module, name):
@@ -401,7 +424,7 @@ class Remote:
         return not self == other
 
     def __hash__(self):
-        return hash(self.__node[1])
+        return hash(tuple(self.__node[1:]))
 
     def __call__(self, /, *arguments, **keywords):
         return self.__made(self.__channel.ask("call", self, *arguments, **keywords), WHOLE)
@@ -478,6 +501,24 @@ class Remote:
     def __subclasscheck__(self, value):
         return self.__channel.ask("issubclass", value, self) is True
 
+    def __mro_entries__(self, bases):
+        raise Cannot(
+            "a class that comes from the candidate cannot be derived from here: use the mode shared for that"
+        )
+
+    def __enter__(self):
+        value = self.__channel.ask("enter", self)
+        return (
+            self.__at(value, self.__level)
+            if value == self
+            else self.__at(value, MADE if self.__level else STRANGE)
+        )
+
+    def __exit__(self, kind, error, trace):
+        """It is told, but what was raised goes on: a candidate that ends a block early would skip what follows."""
+        self.__channel.ask("exit", self, error is not None)
+        return False
+
     def __copy__(self):
         return self.__at(self.__channel.ask("copy", self), self.__level)
 
@@ -511,8 +552,9 @@ class EntryPoint(Remote):
 
     __slots__ = ()
 
-    def __init__(self, channel, name, is_class):
-        super().__init__(channel, ["e", name], WHOLE if is_class else STRANGE)
+    def __init__(self, channel, name, is_class, module=None):
+        node = ["e", name] if module is None else ["e", name, module]
+        super().__init__(channel, node, WHOLE if is_class else STRANGE)
 
 
 class Method:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -135,13 +136,23 @@ class LentSandbox(Sandbox):
                     losses = Losses()
 
     async def run_pair(
-        self, candidate: Program, limits: Limits, tests: Program, tests_limits: Limits
+        self,
+        candidate: Program,
+        limits: Limits,
+        tests: Program,
+        tests_limits: Limits,
+        *,
+        stdin: bytes = b"",
+        files: Mapping[str, bytes] | None = None,
     ) -> tuple[Report, Report]:
+        once = functools.partial(
+            self._pair_once, candidate, limits, tests, tests_limits, stdin=stdin, files=files
+        )
         try:
-            return await self._pair_once(candidate, limits, tests, tests_limits)
+            return await once()
         except Unsure:
             async with self._solitude():
-                return await self._pair_once(candidate, limits, tests, tests_limits, alone=True)
+                return await once(alone=True)
 
     async def _run_alone(
         self,
@@ -185,6 +196,8 @@ class LentSandbox(Sandbox):
         tests: Program,
         tests_limits: Limits,
         *,
+        stdin: bytes,
+        files: Mapping[str, bytes] | None,
         alone: bool = False,
     ) -> tuple[Report, Report]:
         """Raises Unsure, and SandboxError if the cell of the tests was lost."""
@@ -203,7 +216,14 @@ class LentSandbox(Sandbox):
                         channel=ends[0],
                         progress=second.answered,
                     ),
-                    second.run(tests, tests_limits, self._alone_since(alone), channel=ends[1]),
+                    second.run(
+                        tests,
+                        tests_limits,
+                        self._alone_since(alone),
+                        stdin=stdin,
+                        files=files,
+                        channel=ends[1],
+                    ),
                 )
             ]
             try:

@@ -9,6 +9,7 @@ from basanite_sandboxes.spec import (
     Command,
     Program,
     PythonCalls,
+    PythonModules,
     PythonObjects,
     PythonTests,
     Tree,
@@ -32,7 +33,10 @@ def program_text(program: Program, files: Mapping[str, bytes], tree: Tree | None
         return _command_text(program, files, json.dumps(changes))
     head: dict[str, object]
     parts: Sequence[bytes]
-    if isinstance(program, PythonTests):
+    if isinstance(program, PythonModules):
+        head, parts, files = {"form": "modules", "source": 0}, [], program.files
+        check_file_names(files)
+    elif isinstance(program, PythonTests):
         head = {
             "form": "tests",
             "functions": program.functions,

@@ -16,7 +16,7 @@ from basanite_sandboxes.spec import TREE, Environment, Tool
 GUEST = Path(__file__).parent.parent / "guest"
 GUEST_FILES = (
     *("agent.py", "runner.py", "fallback.py", "wire.py", "program.py", "values.py", "warm.py"),
-    *("graph.py", "objects.py", "proxies.py", "faults.py", "tests.py"),
+    *("graph.py", "objects.py", "proxies.py", "faults.py", "tests.py", "modules.py"),
 )
 PASSWD = b"root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"

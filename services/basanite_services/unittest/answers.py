@@ -33,7 +33,7 @@ def read_answers(report: Report, key: bytes) -> SuiteReport:
     collected: list[str] = []
     tests: dict[str, Ended] = {}
     broken: dict[str, Ended] = {}
-    complete = False
+    complete = gone = False
     refused = ""
     try:
         for line in _lines(report.answers, key):
@@ -49,11 +49,13 @@ def read_answers(report: Report, key: bytes) -> SuiteReport:
                 tests[str(line["test"])] = _ended(line)
             elif "tampered" in line:
                 refused = refused or str(line["tampered"])[:_MAX_MESSAGE]
+            elif "gone" in line:
+                gone = True
             elif "end" in line:
                 complete = True
     except (_Forged, KeyError, TypeError, ValueError):
         refused = FORGED
-    return SuiteReport(tuple(collected), tests, broken, complete, sendable(refused), report=report)
+    return SuiteReport(tuple(collected), tests, broken, complete, sendable(refused), gone, report)
 
 
 def _lines(data: bytes, key: bytes) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,7 @@ class SuiteReport:
     """The framework came to its end: what has not ended did not run."""
     refused: str = ""
     """Why nothing of this is believed, for people: results were forged or tampered with. Empty: nothing found."""
-    needs_shared: str = ""
-    """Isolated mode: what the tests need that cannot be passed. Empty: nothing."""
+    gone: bool = False
+    """Isolated: the candidate's process ended, or said what it was not asked, before the tests were through."""
     report: Report | None = None
     """Of the candidate's process."""

@@ -50,6 +50,7 @@ async def run_suite(
         "selected": None if chosen is None else list(chosen),
         "canaries": os.urandom(16).hex(),
         "run": True,
+        "isolated": None,
     }
     program, needed = suite_program(environment, environment.python)
     report = await sandbox.run(

@@ -112,8 +112,10 @@ def _outcome_of_run(report: SuiteReport) -> tuple[result_pb2.Outcome.ValueType, 
     """Of tests that did not end: what stopped the run, and in words; FAILED where it came to its end."""
     if report.report is None or report.complete:
         return result_pb2.OUTCOME_FAILED, ""
+    if report.report.ended is RunEnded.DISMISSED:
+        return result_pb2.OUTCOME_FAILED, "the tests did not come to an end on what it gave them"
     outcome = outcome_of(report.report)
-    if outcome == result_pb2.OUTCOME_COMPLETED or report.report.ended is RunEnded.DISMISSED:
+    if outcome == result_pb2.OUTCOME_COMPLETED:
         return result_pb2.OUTCOME_CRASHED, "the run ended before its tests did"
     return outcome, ""
 

@@ -14,8 +14,9 @@ from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.unittest import check
 from basanite_services.unittest.declared import broken_file, declared_tests, is_test_file
-from basanite_services.unittest.isolated import run_isolated
+from basanite_services.unittest.isolated import run_isolated, whole_classes
 from basanite_services.unittest.names import check_names, is_selected
+from basanite_services.unittest.needs import modules_of, needs_shared
 from basanite_services.unittest.protected import Protection
 from basanite_services.unittest.report import SuiteReport
 from basanite_services.unittest.running import Suite, run_suite
@@ -67,11 +68,12 @@ async def judge_suite(task: tasks_pb2.UnittestTask, context: Context, store: Sto
             tried = await store.get((key, context.limits), lambda: _try(checked, reference, sandbox))
         try:
             files = check.candidates_files(task.files)
-            _check_candidate(files, checked.tests)
+            _check_candidate(files, checked.tests, checked.environment)
         except check.BadFiles as bad:
             names = [*tried.tests] or [*checked.declared] or [*checked.suite.paths]
             rejected = result_pb2.OUTCOME_REJECTED
             return overall(rejected, str(bad), checked.rules, [Expected(name) for name in names])
+        _require_isolated(checked, files)
         reports = [await _run(checked, files, sandbox, checked.rules.limits) for _ in range(checked.runs)]
     return _judge(checked, tried, reports)
 
@@ -118,19 +120,31 @@ def _check(task: tasks_pb2.UnittestTask, context: Context) -> _Task:
     )
 
 
-def _check_candidate(files: Mapping[str, bytes], tests: Mapping[str, bytes]) -> None:
+def _check_candidate(
+    files: Mapping[str, bytes], tests: Mapping[str, bytes], environment: Environment
+) -> None:
     """Raises BadFiles."""
     protection = Protection([*tests], [], [], lambda path: False)
     for name in files:
         why = protection.why(name)
+        top = name.partition("/")[0].removesuffix(".py")
+        if why is None and any(path.partition("/")[0].removesuffix(".py") == top for path in tests):
+            why = "would stand for a module of the tests"
+        if why is None and environment.path is not None and any(environment.path.glob(f"{top}*")):
+            why = "would stand for a package of the environment"
         if why is not None:
             raise check.BadFiles(f"{name} {why}: a candidate may not bring it")
-        if not name.endswith(".py"):
-            continue
-        if any(path.startswith(f"{name.removesuffix('.py')}/") for path in tests):
-            raise check.BadFiles(
-                f"{name} would stand for a package of the tests: a candidate may not bring it"
-            )
+
+
+def _require_isolated(task: _Task, files: Mapping[str, bytes]) -> None:
+    """Raises TaskFault where the text of the tests needs what cannot be passed. Which modules are the candidate's, its
+    files say: with a reference that of the reference was looked at."""
+    if task.is_shared or task.reference is not None:
+        return
+    modules = modules_of(files)
+    needs = needs_shared(task.tests, modules, whole_classes(task.tests, files, None, task.classes))
+    if needs:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
 
 
 async def _run(task: _Task, files: Mapping[str, bytes], sandbox: Sandbox, limits: Limits) -> SuiteReport:
@@ -139,22 +153,17 @@ async def _run(task: _Task, files: Mapping[str, bytes], sandbox: Sandbox, limits
         return await run_suite(
             sandbox, task.environment, task.suite, limits, files=together, candidate=[*files]
         )
-    return await run_isolated(
-        sandbox,
-        task.suite,
-        limits,
-        files=files,
-        tests=task.tests,
-        classes=task.classes,
-        reference=task.reference,
-    )
+    classes = whole_classes(task.tests, files, task.reference, task.classes)
+    return await run_isolated(sandbox, task.suite, limits, files=files, tests=task.tests, classes=classes)
 
 
 async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) -> Tried:
     """Nothing here depends on a candidate: what goes wrong is the task's fault."""
+    if not task.is_shared:
+        classes = whole_classes(task.tests, reference, reference, task.classes)
+        if needs := needs_shared(task.tests, modules_of(reference), classes):
+            raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
     report = await _run(task, reference, sandbox, task.rules.limits)
-    if report.needs_shared:
-        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {report.needs_shared}")
     expected = [Expected(name, skipped_passes=True) for name in report.collected]
     if not expected:
         broken = next(iter(report.broken.values()), None)
@@ -173,9 +182,6 @@ async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) ->
 
 def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict:
     first = reports[0]
-    needs = next((report.needs_shared for report in reports if report.needs_shared), "")
-    if needs:
-        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
     names = list(tried.tests)
     doubt = ""
     if names:

@@ -10,6 +10,8 @@
     selected    names of tests to run, all if null
     canaries    hex, from which follow how many tests of ours run among the others, and where
     run         false: only say which tests there are
+    isolated    null, or what the tests import from the candidate, which is in another sandbox: {"modules": {name: is it
+                a package}, "classes": ["module.Class"]}. Then nothing of the candidate's is in this process.
 
 and writes lines to descriptor 5, `LINE MAC`, LINE being JSON:
 
@@ -17,6 +19,7 @@ and writes lines to descriptor 5, `LINE MAC`, LINE being JSON:
     {"broken": path, ..}          a file that cannot be imported, with the keys of a test
     {"test": name, "status": .., "seconds": .., "message": .., "file": .., "line": ..}
     {"tampered": why}             somebody reached for what decides
+    {"gone": why}                 isolated: there is nobody to ask any more; the tests that follow are not run
     {"end": true}                 nothing follows
 
 The MAC is keyed by two halves of the key that this process holds as states of SHA-256 alone, and covers the line's
@@ -34,6 +37,12 @@ import sys
 import time
 import types
 import unittest
+
+try:  # in a cell of ours
+    import modules
+    import proxies
+except ImportError:  # in an image
+    modules = proxies = None
 
 ANSWERS_FD = 5
 MAX_TEXT = 2000
@@ -76,6 +85,10 @@ def run(job):
     plugins = environment_plugins() if job["framework"] == "pytest" else []
     sys.path[:] = here + [path for path in sys.path if path not in ("", "/tmp") and path not in here]
     sys.argv[:] = [job["framework"]]
+    if job["isolated"]:
+        job["channel"] = proxies.Channel()
+        job["channel"].on_first_question = int
+        modules.install(job["channel"], job["isolated"]["modules"], job["isolated"]["classes"])
     if here:
         os.environ["PYTHONPATH"] = os.pathsep.join(here)
     (run_pytest if job["framework"] == "pytest" else run_unittest)(job, say, plugins)
@@ -161,6 +174,35 @@ def told(error, candidate):
     if place:
         said["file"], said["line"] = place
     return said
+
+
+def told_apart(error, channel):
+    """Likewise, where the candidate is in another sandbox: the words of the tests stay here, but for where and what."""
+    if error is None:
+        return {}
+    found = frames(error)
+    where = " (%s, line %d)" % found[-1] if found else ""
+    raised = channel.raised.get(id(error))
+    if isinstance(error, (proxies.Cannot, proxies.RemoteError, SyntaxError)) or raised is not None:
+        return {"message": (describe(error) + where)[:MAX_TEXT]}
+    if isinstance(error, AssertionError):
+        return {"message": "an assertion does not hold" + where}
+    name = type(error).__name__
+    return {
+        "message": ("%s on what it gave" % name if not isinstance(error, ImportError) else describe(error))
+        + where
+    }
+
+
+def still_there(job, say):
+    """Whether the candidate can be asked, and said nothing that it was not asked for."""
+    channel = job.get("channel")
+    if channel is None or not channel.asked or channel.check():
+        return True
+    if channel.wrong == "malformed":
+        say({"tampered": "it wrote to the tests what is no answer to what they asked"})
+    say({"gone": channel.wrong})
+    return False
 
 
 def is_theirs(error, candidate):
@@ -349,7 +391,7 @@ class Watch:
             cause = getattr(
                 error, "__cause__", None
             )  # pytest hides a failed import behind an error of its own
-            said = told(cause if cause is not None else error, self.candidate)
+            said = self.told(cause if cause is not None else error)
             if not said or cause is None:
                 said["message"] = _str(report.longrepr)[-MAX_TEXT:]
             self.say(dict(said, broken=report.nodeid, status="error"))
@@ -364,7 +406,7 @@ class Watch:
         self.say({"collected": [item.nodeid for item in items]})
         if not self.job["run"]:
             items[:] = []
-        elif items:
+        elif items and not self.job["isolated"]:
             self.plant(items)
         self.tamper(self.seal.broken())
 
@@ -412,6 +454,9 @@ class Watch:
             self.seen["failed"] = True
 
     def conclude(self, item, seen, seconds):
+        if not still_there(self.job, self.say):
+            item.session.shouldstop = "there is nobody to ask any more"
+            return
         status, error = self.status_of(seen)
         self.tamper(self.often.broken())
         if id(item) in self.canaries:
@@ -421,8 +466,12 @@ class Watch:
             return
         said = {"test": item.nodeid, "status": status, "seconds": round(seconds, 4)}
         if status != "passed":
-            said.update(told(error, self.candidate))
+            said.update(self.told(error))
         self.say(said)
+
+    def told(self, error):
+        channel = self.job.get("channel")
+        return told(error, self.candidate) if channel is None else told_apart(error, channel)
 
     def status_of(self, seen):
         """-> (how it ended, the exception)"""
@@ -491,7 +540,7 @@ def run_unittest(job, say, plugins):
         try:
             suite.addTests(load(path, job["python_path"]))
         except _BaseException as error:
-            say(dict(told(error, watch.candidate), broken=path, status="error"))
+            say(dict(watch.told(error), broken=path, status="error"))
     tests = [
         test for test in flat(suite) if job["selected"] is None or is_selected_id(test.id(), job["selected"])
     ]
@@ -500,8 +549,8 @@ def run_unittest(job, say, plugins):
     if not job["run"]:
         return
     planted = list(tests)
-    for place, function, _ in reversed(canary_places(job["canaries"], len(tests) if tests else 0)):
-        if tests:
+    for place, function, _ in reversed(canary_places(job["canaries"], len(tests))):
+        if tests and not job["isolated"]:
             canary = unittest.FunctionTestCase(disguised(function, None))
             watch.canaries[id(canary)] = canary
             planted.insert(place, canary)
@@ -537,7 +586,7 @@ class Results(unittest.TestResult):
 
     def __init__(self, job, say):
         super().__init__()
-        self.say = say
+        self.job, self.say = job, say
         self.candidate = frozenset(job["candidate"])
         self.canaries = {}
         self.done = 0
@@ -546,7 +595,7 @@ class Results(unittest.TestResult):
         self.seal = Seal(all_that_decides())
         self.start, self.ended = 0.0, ("", None)
 
-    tamper = Watch.tamper
+    tamper, told = Watch.tamper, Watch.told
 
     def startTest(self, test):
         super().startTest(test)
@@ -565,7 +614,7 @@ class Results(unittest.TestResult):
     def addError(self, test, info):
         self.note("error", info[1])
         if not isinstance(test, unittest.TestCase):  # of a class or a module
-            self.say(dict(told(info[1], self.candidate), broken=str(test)[:MAX_TEXT], status="error"))
+            self.say(dict(self.told(info[1]), broken=str(test)[:MAX_TEXT], status="error"))
 
     def addSkip(self, test, reason):
         caught = sys.exc_info()[1]
@@ -586,6 +635,11 @@ class Results(unittest.TestResult):
 
     def stopTest(self, test):
         super().stopTest(test)
+        if self.shouldStop:
+            return
+        if not still_there(self.job, self.say):
+            self.stop()
+            return
         status, error = self.ended
         self.tamper(self.often.broken())
         if id(test) in self.canaries:
@@ -595,7 +649,7 @@ class Results(unittest.TestResult):
             return
         said = {"test": test.id(), "status": status or "error", "seconds": round(_clock() - self.start, 4)}
         if status != "passed":
-            said.update(told(error, self.candidate))
+            said.update(self.told(error))
         self.say(said)
 
 
