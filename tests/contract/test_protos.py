@@ -28,6 +28,7 @@ def test_a_kind_is_the_name_of_its_field() -> None:
     fields = verifier_pb2.Item.DESCRIPTOR.oneofs_by_name["task"].fields
     assert {field.name: field.message_type.name for field in fields} == {
         "code": "CodeTask",
+        "unittest": "UnittestTask",
         "verilog": "VerilogTask",
         "extension": "ExtensionTask",
     }
