@@ -37,6 +37,17 @@ app = typer.Typer(
 )
 _verilog = typer.Typer(help="About tasks of the kind verilog.", no_args_is_help=True)
 app.add_typer(_verilog, name="verilog")
+_env = typer.Typer(help="Environments: packages and images in which items are judged.", no_args_is_help=True)
+app.add_typer(_env, name="env")
+_Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "--environments-dir",
+        envvar="BASANITE_ENVIRONMENTS_DIR",
+        help="Where environments are kept. By default where `basanite serve` looks for them.",
+        file_okay=False,
+    ),
+]
 _Address = Annotated[
     str | None,
     typer.Option(
@@ -134,6 +145,75 @@ def audit_command(
         else:
             show(audits, _console())
         raise typer.Exit(0 if all(audited.sound for audited in audits) else EXIT_NOT_ALL)
+
+
+@_env.command("build")
+def env_build(
+    name: Annotated[str, typer.Argument(help="What items call it.")],
+    lock: Annotated[Path, typer.Argument(help='Requirements, all pinned: "numpy==2.1.3".', dir_okay=False)],
+    directory: _Directory = None,
+) -> None:
+    """Install the packages of a lock into an environment of their own. Servers find it when they start.
+
+    Exit status: 0 if it is there, 2 if it cannot be made.
+    """
+    with _environments() as made:
+        from basanite_services.environments.build import build_environment, describe
+
+        path, is_new = build_environment(directory or made, name, lock)
+        typer.echo(f"{'made' if is_new else 'there already:'} {describe(path)}")
+
+
+@_env.command("import")
+def env_import(
+    name: Annotated[str, typer.Argument(help="What items call it.")],
+    archive: Annotated[Path, typer.Argument(help="What `docker export CONTAINER` wrote.", dir_okay=False)],
+    python: Annotated[str, typer.Option(help="Path of its interpreter; by default it is looked for.")] = "",
+    directory: _Directory = None,
+) -> None:
+    """Make an environment of an exported container image, its own interpreter included, for items of kind unittest.
+
+    Exit status: 0 if it was made, 2 if it cannot be.
+    """
+    with _environments() as made:
+        from basanite_services.chassis.settings import load_settings
+        from basanite_services.environments.image import import_image
+
+        owner = load_settings([]).sandbox_uid_base - 1 if os.geteuid() == 0 else None
+        path, found = import_image(directory or made, name, archive, python, owner)
+        typer.echo(f"made {path.name}: an image whose interpreter is {found}")
+
+
+@_env.command("list")
+def env_list(directory: _Directory = None) -> None:
+    """Say which environments there are."""
+    with _environments() as made:
+        from basanite_services.chassis.environments import load_environments
+
+        place = directory or made
+        for found in load_environments(place if place.is_dir() else None).values():
+            what = f"an image with {found.python}" if found.root is not None else ", ".join(found.packages)
+            typer.echo(
+                f"{found.name or '(default)'}: {what or 'the standard library'} (sha256 {found.digest[:16]}..)"
+            )
+
+
+@contextlib.contextmanager
+def _environments() -> Iterator[Path]:
+    """Where they are kept by default, and one clear line instead of a traceback."""
+    try:
+        from basanite_services.chassis.environments import BadEnvironment, default_directory
+    except ModuleNotFoundError as error:
+        _stop(
+            f"environments need more packages ({error.name} is missing): pip install 'basanite[server]'",
+            EXIT_USAGE,
+        )
+    try:
+        yield default_directory()
+    except BadEnvironment as error:
+        _stop(str(error), EXIT_USAGE)
+    except OSError as error:
+        _stop(f"{error.filename}: {error.strerror}", EXIT_USAGE)
 
 
 @app.command()

@@ -18,26 +18,41 @@ class BadArchive(Exception):
     """The archive breaks a rule; the message completes "must ..."."""
 
 
+MAX_IMAGE_BYTES = 64 << 30
+
+
+def unpack_image(archive: Path, directory: Path) -> None:
+    """Unpack the root directory of a container image, as `docker export` gives it, into an empty directory.
+
+    Symbolic links stay as they are, devices and sockets are left out. Blocks. Raises BadArchive.
+    """
+    _unpack(archive, directory, MAX_IMAGE_BYTES, is_image=True)
+
+
 def unpack(archive: Path, directory: Path, max_bytes: int) -> int:
     """Unpack a tar archive, plain or compressed with gzip or xz, into an empty directory.
 
     Regular files, directories, and links that stay inside; modes become 0644 and 0755; a single directory at the top is
     left out. -> bytes of all files. Blocks. Raises BadArchive.
     """
+    size = _unpack(archive, directory, max_bytes, is_image=False)
+    _leave_out_top(directory)
+    return size
+
+
+def _unpack(archive: Path, directory: Path, max_bytes: int, *, is_image: bool) -> int:
     try:
         with tarfile.open(archive) as opened:
-            size = _extract(opened, directory, max_bytes)
+            return _extract(opened, directory, max_bytes, is_image)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, tarfile.TarError):
             raise
         raise BadArchive(
             f"be a tar archive, plain or compressed with gzip or xz ({type(error).__name__})"
         ) from None
-    _leave_out_top(directory)
-    return size
 
 
-def _extract(archive: tarfile.TarFile, directory: Path, max_bytes: int) -> int:
+def _extract(archive: tarfile.TarFile, directory: Path, max_bytes: int, is_image: bool) -> int:
     size = count = 0
     hard: list[tuple[Path, str]] = []
     for member in _members(archive):
@@ -48,6 +63,8 @@ def _extract(archive: tarfile.TarFile, directory: Path, max_bytes: int) -> int:
         if target == directory:
             continue
         if not member.isdir() and not member.isreg() and not member.issym() and not member.islnk():
+            if is_image:
+                continue
             raise BadArchive(
                 f"have regular files, directories and links alone: {member.name[:200]!r} is none"
             )
@@ -71,14 +88,20 @@ def _extract(archive: tarfile.TarFile, directory: Path, max_bytes: int) -> int:
                 shutil.copyfileobj(source, file, _CHUNK)
             target.chmod(0o755 if member.mode & 0o100 else 0o644)
         elif member.issym():
-            _check_link(member.name, member.linkname)
+            if not is_image:
+                _check_link(member.name, member.linkname)
             target.symlink_to(member.linkname)
         else:
             hard.append((target, _inside(member.linkname)))
     for target, name in hard:
         source_path = directory / name
         _make_parents(directory, source_path)
+        if not os.path.lexists(source_path) and is_image:
+            continue
         if source_path.is_symlink() or not source_path.is_file():
+            if is_image and source_path.is_symlink():
+                target.symlink_to(os.readlink(source_path))
+                continue
             raise BadArchive(f"have hard links to its own files alone: {name[:200]!r} is none")
         if os.path.lexists(target):
             target.unlink()

@@ -76,6 +76,8 @@ def check_item(
     if environment is None:
         names = ", ".join(repr(name) for name in sorted(environments))
         raise InvalidItem("environment", f"must be one of those this server has: {names}")
+    if environment.root is not None and not found.verifier.takes_images:
+        raise InvalidItem("environment", f"must be a set of packages for kind {kind!r}, not an image")
     return CheckedItem(
         served=found,
         task=task,

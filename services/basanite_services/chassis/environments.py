@@ -1,21 +1,26 @@
 """Prepared, read-only sets of Python packages that items may name: subdirectories of one directory.
 
-pip install --target ENVIRONMENTS_DIR/numpy numpy
+basanite env build numpy requirements.lock
 echo numpy > ENVIRONMENTS_DIR/numpy/preload.txt
+
+Those of `basanite env import` are root directories of container images, for kinds that take such.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from basanite_sandboxes.spec import Environment
 
 PRELOAD = "preload.txt"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+IMAGE = "image.json"
+"""In the directory of an environment that is an image: its interpreter and digest; its root directory is `root`."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -36,7 +41,7 @@ def load_environments(directory: Path | None) -> dict[str, Environment]:
     except OSError as error:
         raise BadEnvironment(f"environments_dir {directory}: {error.strerror}") from None
     for path in paths:
-        if _NAME.fullmatch(path.name) is None:
+        if NAME.fullmatch(path.name) is None:
             raise BadEnvironment(
                 f"environment {path.name!r} in {directory}: a name is 1 to 64 letters, digits, dots, dashes "
                 "or underscores"
@@ -45,7 +50,33 @@ def load_environments(directory: Path | None) -> dict[str, Environment]:
     return found
 
 
+def default_directory() -> Path:
+    """Where `basanite env` puts environments, and a server looks for them."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/basanite/environments")
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home, "basanite", "environments")
+
+
+def _load_image(path: Path) -> Environment:
+    try:
+        about = json.loads((path / IMAGE).read_text())
+        python, digest = str(about["python"]), str(about["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadEnvironment(f"{path / IMAGE}: {type(error).__name__}: {error}") from None
+    folders = f"{PurePosixPath(python).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return Environment(
+        name=path.name,
+        digest=digest,
+        root=(path / "root").absolute(),
+        python=python,
+        variables=(("PATH", folders),),
+    )
+
+
 def _load(path: Path) -> Environment:
+    if (path / IMAGE).is_file():
+        return _load_image(path)
     preload: list[str] = []
     file = path / PRELOAD
     if file.is_file():

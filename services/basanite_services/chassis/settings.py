@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from basanite_services.chassis.address import Address, parse_address
 from basanite_services.chassis.environ import forget_secrets
+from basanite_services.chassis.environments import default_directory
 
 _PREFIX = "BASANITE_"
 
@@ -182,9 +183,10 @@ class Settings(BaseSettings):
         json_schema_extra=_shown("chosen by the sandbox"),
     )
     environments_dir: Path | None = Field(
-        None,
-        description="Directory whose subdirectories (made by `pip install --target`) are environments that "
+        default_factory=lambda: found if (found := default_directory()).is_dir() else None,
+        description="Directory whose subdirectories (made by `basanite env`) are environments that "
         "items may name; preload.txt in one lists modules to import beforehand, one a line.",
+        json_schema_extra=_shown("that of `basanite env`, if it is there"),
     )
     sandbox_uid_base: int = Field(
         52_000,

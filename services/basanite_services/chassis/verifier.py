@@ -79,6 +79,8 @@ class Verifier(ABC, Generic[TaskT]):
     languages: ClassVar[tuple[str, ...]] = ()
     seeded: ClassVar[bool] = False
     """Whether verdicts depend on Context.seed, and so on the server's secret."""
+    takes_images: ClassVar[bool] = False
+    """Whether environments that are images can be asked for."""
     default_limits: ClassVar[Limits]
     max_limits: ClassVar[Limits]
 

@@ -191,7 +191,7 @@ def _check(
         name,
         work,
         protection,
-        context.seed(trusted_part(task)),
+        context.seed(trusted_part(task) + context.environment.digest.encode()),
     )
 
 

@@ -64,7 +64,7 @@ async def judge_suite(task: tasks_pb2.UnittestTask, context: Context, store: Sto
         tried = Tried(())
         if checked.reference is not None:
             reference = checked.reference
-            key = context.seed(trusted_part(task))
+            key = context.seed(trusted_part(task) + context.environment.digest.encode())
             tried = await store.get((key, context.limits), lambda: _try(checked, reference, sandbox))
         try:
             files = check.candidates_files(task.files)

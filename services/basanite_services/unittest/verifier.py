@@ -20,6 +20,7 @@ class UnittestVerifier(Verifier[tasks_pb2.UnittestTask]):
     forms: ClassVar[tuple[str, ...]] = ("suite", "repository")
     languages: ClassVar[tuple[str, ...]] = ("python",)
     seeded: ClassVar[bool] = True
+    takes_images: ClassVar[bool] = True
     default_limits: ClassVar[Limits] = Limits(
         cpu_seconds=60,
         wall_seconds=300,

@@ -127,7 +127,8 @@ CHEATS = {
     "a class instead of functions": YES + "median = shapes = Window = Yes()",
     "the class itself": YES + "class Meta(type):\n  __eq__ = lambda s, o: True\n  __hash__ = None\n"
     "class median(metaclass=Meta):\n  pass\nshapes = Window = median",
-    "int that lies": "class I(int):\n  __eq__ = __lt__ = lambda s, o: True\n  __hash__ = int.__hash__\n"
+    "int that lies": "class I(int):\n  __eq__ = __lt__ = lambda s, o: True\n"
+    "  __hash__ = int.__hash__\n"
     "median = lambda x: I(7)\nshapes = Window = median\nUNITS = I(7)",
     "str that lies": "class S(str):\n  __eq__ = lambda s, o: True\n  __hash__ = str.__hash__\n"
     "median = shapes = Window = lambda *a: S()\nUNITS = S()",
@@ -138,7 +139,8 @@ CHEATS = {
     "exit": "raise SystemExit(0)",
     "exit when called": "import sys\nUNITS = ['m', 's']\nmedian = shapes = Window = lambda *a: sys.exit(0)",
     "exit at once": "import os\nos._exit(0)",
-    "exit at once when called": "import os\nUNITS = ['m', 's']\nmedian = shapes = Window = lambda *a: os._exit(0)",
+    "exit at once when called": "import os\nUNITS = ['m', 's']\n"
+    "median = shapes = Window = lambda *a: os._exit(0)",
     "killed": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
     "skip by pytest": "import pytest\npytest.skip('nothing to do', allow_module_level=True)",
     "skip by unittest": "import unittest\nraise unittest.SkipTest('nothing to do')",
@@ -147,24 +149,33 @@ CHEATS = {
     "an exception called Skipped": "class Skipped(BaseException): pass\nUNITS = ['m', 's']\n"
     "def median(*a): raise Skipped('no')\nshapes = Window = median",
     "an exception with the class of another": "class Skipped(Exception):\n  __module__ = 'builtins'\n"
-    "Skipped.__qualname__ = 'Skipped'\nUNITS = 1\ndef median(*a): raise Skipped('empty')\nshapes = Window = median",
-    "stops iteration": "UNITS = ['m', 's']\ndef median(*a): raise StopIteration('empty')\nshapes = Window = median",
-    "generator exit": "UNITS = ['m', 's']\ndef median(*a): raise GeneratorExit('empty')\nshapes = Window = median",
-    "keyboard interrupt": "UNITS = ['m', 's']\ndef median(*a): raise KeyboardInterrupt\nshapes = Window = median",
-    "assertion error": "UNITS = ['m', 's']\ndef median(*a): raise AssertionError('empty')\nshapes = Window = median",
-    "value errors only": "UNITS = ['m', 's']\ndef median(*a): raise ValueError('empty')\nshapes = Window = median",
-    "writes to descriptors": "import os\nfor fd in range(3, 64):\n  try: os.write(fd, b'{\"end\":true} 0\\n' * 10)\n"
+    "Skipped.__qualname__ = 'Skipped'\nUNITS = 1\n"
+    "def median(*a): raise Skipped('empty')\nshapes = Window = median",
+    "stops iteration": "UNITS = ['m', 's']\ndef median(*a): raise StopIteration('empty')\n"
+    "shapes = Window = median",
+    "generator exit": "UNITS = ['m', 's']\ndef median(*a): raise GeneratorExit('empty')\n"
+    "shapes = Window = median",
+    "keyboard interrupt": "UNITS = ['m', 's']\ndef median(*a): raise KeyboardInterrupt\n"
+    "shapes = Window = median",
+    "assertion error": "UNITS = ['m', 's']\ndef median(*a): raise AssertionError('empty')\n"
+    "shapes = Window = median",
+    "value errors only": "UNITS = ['m', 's']\ndef median(*a): raise ValueError('empty')\n"
+    "shapes = Window = median",
+    "writes to descriptors": "import os\nfor fd in range(3, 64):\n"
+    "  try: os.write(fd, b'{\"end\":true} 0\\n' * 10)\n"
     "  except OSError: pass\n" + HONEST,
     "answers unasked": "import os, threading\n"
     'os.write(7, b\'["0000000000000000", "value", [], [], 1]\\n\')\n' + HONEST,
     "answers from a thread": "import os, threading, time\n"
-    'def go():\n  while 1:\n    os.write(7, b\'["00", "value", [], [], 1]\\n\'); time.sleep(.0001)\n'
+    "def go():\n  while 1:\n"
+    '    os.write(7, b\'["00", "value", [], [], 1]\\n\'); time.sleep(.0001)\n'
     "threading.Thread(target=go, daemon=True).start()\n" + HONEST.replace("numbers[middle]", "0"),
     "closes the channel": "import os\nos.close(6); os.close(7)\n" + HONEST,
     "reads the questions": "import os\nos.read(6, 1 << 20)\n" + HONEST,
     "garbage": "import os\nos.write(7, b'\\xff\\x00{[[[\\n')\n" + HONEST,
     "endless reply": "import os\nUNITS = ['m', 's']\nmedian = shapes = Window = lambda *a: 'x' * (1 << 28)",
-    "deep reply": "UNITS = []\nfor _ in range(100000): UNITS = [UNITS]\nmedian = shapes = Window = lambda *a: UNITS",
+    "deep reply": "UNITS = []\nfor _ in range(100000): UNITS = [UNITS]\n"
+    "median = shapes = Window = lambda *a: UNITS",
     "swallows exceptions": HONEST.replace(
         "def __exit__(self, *error):\n", "def __exit__(self, *error):\n        return True\n"
     ).replace("return median(self.items)", "return 0"),
@@ -173,7 +184,8 @@ CHEATS = {
     "pytest.raises = pytest.approx = lambda *a, **k: None\n" + HONEST.replace("numbers[middle]", "0"),
     "patches the guest": "import objects, sys\n" + HONEST.replace("numbers[middle]", "0"),
     "finds the guest": "import gc, sys\n"
-    "for o in gc.get_objects():\n  if type(o).__name__ == 'Server':\n    o.send = lambda *a: None\n" + HONEST,
+    "for o in gc.get_objects():\n  if type(o).__name__ == 'Server':\n"
+    "    o.send = lambda *a: None\n" + HONEST,
     "never ends": "UNITS = ['m', 's']\ndef median(*a):\n  while True: pass\nshapes = Window = median",
     "sleeps": "import time\nUNITS = ['m', 's']\nmedian = shapes = Window = lambda *a: time.sleep(1000)",
     "endless iterator": HONEST.replace("return iter(self.items)", "return __import__('itertools').count()"),
@@ -183,13 +195,13 @@ CHEATS = {
     "memory": "UNITS = ['m', 's']\ndef median(*a): return len(bytearray(1 << 33))\nshapes = Window = median",
     "fork": "import os\nif os.fork(): os._exit(0)\n" + HONEST.replace("numbers[middle]", "0"),
     "exec": "import os, sys\nos.execv('/bin/true', ['true'])",
-    "isinstance liar": YES
-    + "class Window:\n  def __class_getitem__(c, x): return Yes()\n  def __new__(c, *a): return Yes()\n"
+    "isinstance liar": YES + "class Window:\n  def __class_getitem__(c, x): return Yes()\n"
+    "  def __new__(c, *a): return Yes()\n"
     "median = shapes = lambda *a: Yes()",
     "property liar": HONEST.replace("closed = False", "closed = property(lambda s: Yes())")
     + YES.replace("UNITS = Yes()", ""),
-    "reads the tests": "import glob\nassert [p for p in glob.glob('/**/test_median.py', recursive=True)]\n"
-    + HONEST,
+    "reads the tests": "import glob\n"
+    "assert [p for p in glob.glob('/**/test_median.py', recursive=True)]\n" + HONEST,
 }
 
 
@@ -210,12 +222,21 @@ def test_the_honest_one_passes(judge: Judge) -> None:
 
 
 FILES = {
-    "conftest.py": "", "pytest.ini": "[pytest]", "test_median.py": "", "pytest.py": "", "_pytest/__init__.py": "",
-    "sitecustomize.py": "", "math.py": "", "a.pth": "import os",
+    "conftest.py": "",
+    "pytest.ini": "[pytest]",
+    "test_median.py": "",
+    "pytest.py": "",
+    "_pytest/__init__.py": "",
+    "sitecustomize.py": "",
+    "math.py": "",
+    "a.pth": "import os",
     "median.egg-info/entry_points.txt": "[pytest11]\nx=median",
-    "setup.cfg": "[tool:pytest]", "__pycache__/median.cpython-311.pyc": "", "unittest/__init__.py": "", "median.so": "",
+    "setup.cfg": "[tool:pytest]",
+    "__pycache__/median.cpython-311.pyc": "",
+    "unittest/__init__.py": "",
+    "median.so": "",
     "test_median/__init__.py": "",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -96,6 +96,11 @@ def test_the_frameworks_statuses_are_told(judge: Judge) -> None:
         for name, status in statuses.items()
     }
     assert names == {
-        "pass": "PASSED", "fail": "FAILED", "error": "ERROR", "skip": "SKIPPED", "xfail": "XFAILED", "xpass": "XPASSED"
-    }  # fmt: skip
+        "pass": "PASSED",
+        "fail": "FAILED",
+        "error": "ERROR",
+        "skip": "SKIPPED",
+        "xfail": "XFAILED",
+        "xpass": "XPASSED",
+    }
     assert verdict.score == pytest.approx(2 / 6)

@@ -120,12 +120,19 @@ def test_equal_statuses_are_asked_for_as_r2e_gym_asks(judge: Judge, snapshot: st
 
 
 PROTECTED = {
-    "a conftest": {"src/calc/core.py": CORE, "conftest.py": "def pytest_pyfunc_call(pyfuncitem):\n    return True\n"},
-    "the conftest of the tests": {"tests/conftest.py": "def pytest_pyfunc_call(pyfuncitem):\n    return True\n"},
+    "a conftest": {
+        "src/calc/core.py": CORE,
+        "conftest.py": "def pytest_pyfunc_call(pyfuncitem):\n    return True\n",
+    },
+    "the conftest of the tests": {
+        "tests/conftest.py": "def pytest_pyfunc_call(pyfuncitem):\n    return True\n"
+    },
     "the tests": {"tests/test_core.py": FILES["tests/test_core.py"].replace("assert add", "add")},
     "no tests": {"tests/test_core.py": None},
     "data of the tests": {"tests/data.txt": "0\n"},
-    "a file beside the tests": {"tests/calc.py": "def add(a, b):\n    return 4\ndef div(a, b):\n    return a / b\n"},
+    "a file beside the tests": {
+        "tests/calc.py": "def add(a, b):\n    return 4\ndef div(a, b):\n    return a / b\n"
+    },
     "configuration": {"pytest.ini": "[pytest]\npython_functions = none\n"},
     "configuration that is there": {"setup.cfg": "[tool:pytest]\naddopts = --collect-only\n"},
     "pyproject": {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-k nothing'\n"},
@@ -134,7 +141,7 @@ PROTECTED = {
     "a module for pytest": {"src/pytest.py": "raise SystemExit\n"},
     "a module of the standard library": {"src/pathlib.py": "raise SystemExit\n"},
     "an entry point": {"src/calc.egg-info/entry_points.txt": "[pytest11]\nx = calc.core\n"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PROTECTED)
@@ -169,13 +176,19 @@ def test_trusted_files_are_put_in_place_after_the_patch(judge: Judge, snapshot: 
 
 CHEATS = {
     "skips": "import unittest\ndef add(a, b):\n    raise unittest.SkipTest('no')\n",
-    "skips what passed": "import pytest\ndef add(a, b):\n    return a + b\ndef div(a, b):\n    pytest.skip('no')\n",
-    "expects to fail": "import pytest\ndef add(a, b):\n    return a + b\ndef div(a, b):\n    pytest.xfail('no')\n",
+    "skips what passed": "import pytest\ndef add(a, b):\n    return a + b\ndef div(a, b):\n"
+    "    pytest.skip('no')\n",
+    "expects to fail": "import pytest\ndef add(a, b):\n    return a + b\ndef div(a, b):\n"
+    "    pytest.xfail('no')\n",
     "ends the process": "import os\nos._exit(0)\n",
-    "registers a plugin": "import gc\nfrom _pytest.config import Config\nclass P:\n    def pytest_pyfunc_call(self): return True\n"
-    "for o in gc.get_objects():\n    if isinstance(o, Config): o.pluginmanager.register(P())\ndef add(a, b): return 0\ndiv = add\n",
-    "writes over the tests": "import pathlib\np = pathlib.Path('tests/test_core.py')\np.write_text('def test_add(): pass')\n",
-}  # fmt: skip
+    "registers a plugin": "import gc\nfrom _pytest.config import Config\nclass P:\n"
+    "    def pytest_pyfunc_call(self): return True\n"
+    "for o in gc.get_objects():\n"
+    "    if isinstance(o, Config): o.pluginmanager.register(P())\n"
+    "def add(a, b): return 0\ndiv = add\n",
+    "writes over the tests": "import pathlib\np = pathlib.Path('tests/test_core.py')\n"
+    "p.write_text('def test_add(): pass')\n",
+}
 
 
 @pytest.mark.parametrize("name", CHEATS)
@@ -188,19 +201,38 @@ def test_a_cheat_in_the_code_scores_nothing(judge: Judge, snapshot: str, name: s
 
 
 BAD_PATCHES = {
-    "a hunk that is elsewhere": ("--- a/setup.py\n+++ b/setup.py\n@@ -1 +1 @@\n-x\n+y\n", "setup.py: there is no such file"),
-    "context that differs": (GOLD.replace("return a / b", "return a % b").replace(" def div", " def dif"), "hunk 1 of src/calc/core.py"),
+    "a hunk that is elsewhere": (
+        "--- a/setup.py\n+++ b/setup.py\n@@ -1 +1 @@\n-x\n+y\n",
+        "setup.py: there is no such file",
+    ),
+    "context that differs": (
+        GOLD.replace("return a / b", "return a % b").replace(" def div", " def dif"),
+        "hunk 1 of src/calc/core.py",
+    ),
     "no patch": ("this is no patch\n", "no diff in it"),
     "outside": ("--- a/../x\n+++ b/../x\n@@ -0,0 +1 @@\n+y\n", "outside of the repository"),
     "absolute": ("--- /dev/null\n+++ b//etc/passwd\n@@ -0,0 +1 @@\n+y\n", "outside of the repository"),
-    "a link": ("diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n",
-               "symbolic links"),
-    "a submodule": ("diff --git a/l b/l\nnew file mode 160000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+Subproject commit 1\n", "submodules"),
+    "a link": (
+        "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n"
+        "@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n",
+        "symbolic links",
+    ),
+    "a submodule": (
+        "diff --git a/l b/l\nnew file mode 160000\n--- /dev/null\n+++ b/l\n"
+        "@@ -0,0 +1 @@\n+Subproject commit 1\n",
+        "submodules",
+    ),
     "a device": ("diff --git a/l b/l\nnew file mode 020666\nindex 0000000..e69de29\n", "is none of a file"),
-    "binary": ("diff --git a/l b/l\nnew file mode 100644\nGIT binary patch\nliteral 1\nIcmZPo\n", "binary patches"),
-    "the git directory": ("--- /dev/null\n+++ b/.git/hooks/x\n@@ -0,0 +1 @@\n+y\n", "not part of the repository"),
+    "binary": (
+        "diff --git a/l b/l\nnew file mode 100644\nGIT binary patch\nliteral 1\nIcmZPo\n",
+        "binary patches",
+    ),
+    "the git directory": (
+        "--- /dev/null\n+++ b/.git/hooks/x\n@@ -0,0 +1 @@\n+y\n",
+        "not part of the repository",
+    ),
     "below a file": ("--- /dev/null\n+++ b/setup.cfg/x\n@@ -0,0 +1 @@\n+y\n", "no directory"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD_PATCHES)
@@ -216,16 +248,36 @@ def test_a_patch_that_does_not_apply_is_rejected_and_says_where(
 
 BAD_TASKS = {
     "an unknown test": ({"fail_to_pass": ["tests/test_core.py::test_none"]}, TaskFault, "there is no test"),
-    "an unknown file": ({"fail_to_pass": ["tests/test_x.py::test_none"]}, InvalidItem, "it has no file tests/test_x.py"),
-    "a test that passes anyway": ({"fail_to_pass": PASS_TO_PASS[:1], "pass_to_pass": []}, TaskFault, "passes without any change"),
-    "a test that never passed": ({"fail_to_pass": [], "pass_to_pass": FAIL_TO_PASS}, TaskFault, "does not pass without any change"),
+    "an unknown file": (
+        {"fail_to_pass": ["tests/test_x.py::test_none"]},
+        InvalidItem,
+        "it has no file tests/test_x.py",
+    ),
+    "a test that passes anyway": (
+        {"fail_to_pass": PASS_TO_PASS[:1], "pass_to_pass": []},
+        TaskFault,
+        "passes without any change",
+    ),
+    "a test that never passed": (
+        {"fail_to_pass": [], "pass_to_pass": FAIL_TO_PASS},
+        TaskFault,
+        "does not pass without any change",
+    ),
     "no tests": ({"fail_to_pass": [], "pass_to_pass": []}, InvalidItem, "must be 1 to 20000 tests"),
     "no snapshot": ({"snapshot": "0" * 64}, InvalidItem, "upload it"),
     "no digest": ({"snapshot": "abc"}, InvalidItem, "64 lower-case hexadecimal digits"),
-    "a reference that does not apply": ({"reference_patch": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-x\n+y\n"}, TaskFault, "no such file"),
-    "a reference that is wrong": ({"reference_patch": diff({"src/calc/core.py": CORE + "\n"})}, TaskFault, "does not pass with it"),
+    "a reference that does not apply": (
+        {"reference_patch": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-x\n+y\n"},
+        TaskFault,
+        "no such file",
+    ),
+    "a reference that is wrong": (
+        {"reference_patch": diff({"src/calc/core.py": CORE + "\n"})},
+        TaskFault,
+        "does not pass with it",
+    ),
     "a path outside": ({"test_paths": ["../x"]}, InvalidItem, "relative path inside"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD_TASKS)
@@ -253,13 +305,20 @@ def test_a_second_opinion_notices_tests_that_do_not_depend_on_the_change(judge: 
 
 
 def test_flaky_tests_fail_or_are_left_out(judge: Judge) -> None:
-    files = {
-        "code.py": "VALUE = 1\n",
-        "test_code.py": "import random, code, os\ndef test_sure():\n    assert code.VALUE == 2\n"
-        "def test_flaky():\n    assert code.VALUE == 1 or os.urandom(1)[0] % 2\n",
-    }
-    digest = judge.snapshot({name.replace("code.py", "value.py") if name == "code.py" else name: text.replace("code", "value")
-                             for name, text in files.items()})  # fmt: skip
+    tests = """
+import os
+
+import value
+
+
+def test_sure():
+    assert value.VALUE == 2
+
+
+def test_flaky():
+    assert value.VALUE == 1 or os.urandom(1)[0] % 2
+"""
+    digest = judge.snapshot({"value.py": "VALUE = 1\n", "test_code.py": tests})
     patch = "--- a/value.py\n+++ b/value.py\n@@ -1 +1 @@\n-VALUE = 1\n+VALUE = 2\n"
     repeats = tasks_pb2.TestRepeats(runs=10, flaky=tasks_pb2.FLAKY_POLICY_EXCLUDE)
     task = repository(

@@ -16,10 +16,12 @@ KNOWN = {
     "an object that equals everything": "class Yes(int):\n  __eq__ = lambda s, o: True\n  __hash__ = None\n"
     "def double(*a):\n  if not a: raise TypeError\n  return Yes()\n",
     "reads what is expected from the frame of the test": "import sys\ndef double(*a):\n  if not a: raise TypeError\n"
-    "  frame = sys._getframe(1)\n  return 8 if 'self' in frame.f_locals and a[0] == 4 else a[0] + a[0]\n",
+    "  frame = sys._getframe(1)\n"
+    "  return 8 if 'self' in frame.f_locals and a[0] == 4 else a[0] + a[0]\n",
     "changes the tests' own code": "import sys\ndef double(*a):\n  if not a: raise TypeError\n"
     "  module = sys.modules['test_double']\n"
-    "  for name in ('test_text', 'test_nothing'):\n    getattr(module, name).__code__ = (lambda: None).__code__\n"
+    "  for name in ('test_text', 'test_nothing'):\n"
+    "    getattr(module, name).__code__ = (lambda: None).__code__\n"
     "  return a[0] + a[0]\n",
 }
 
