@@ -22,34 +22,39 @@ ERRORS = {
     "LocalServerFailed",
     "ResultHasNoScore",
     "RewardUnavailable",
+    "UploadFailed",
     "ValueFormatError",
 }
-TASKS = {
-    "Checker",
-    "Comparison",
-    "ExtensionTask",
-    "FunctionCase",
-    "FunctionTask",
-    "Item",
-    "Limits",
-    "ProgramTask",
-    "PythonTestCase",
-    "PythonTestTask",
-    "StdioCase",
-    "StdioTask",
-} | {
-    "ClockPort",
-    "Clocking",
-    "CocotbTask",
-    "FormalCheck",
-    "PatternRule",
-    "ResetPort",
-    "StimulusPlan",
-    "StimulusVector",
-    "VerilogCompileTask",
-    "VerilogEquivalenceTask",
-    "VerilogTestbenchTask",
-}
+TASKS = (
+    {
+        "Checker",
+        "Comparison",
+        "ExtensionTask",
+        "FunctionCase",
+        "FunctionTask",
+        "Item",
+        "Limits",
+        "ProgramTask",
+        "PythonTestCase",
+        "PythonTestTask",
+        "StdioCase",
+        "StdioTask",
+    }
+    | {
+        "ClockPort",
+        "Clocking",
+        "CocotbTask",
+        "FormalCheck",
+        "PatternRule",
+        "ResetPort",
+        "StimulusPlan",
+        "StimulusVector",
+        "VerilogCompileTask",
+        "VerilogEquivalenceTask",
+        "VerilogTestbenchTask",
+    }
+    | {"RepositoryTask", "SecondOpinion", "UnittestSuiteTask"}
+)
 RESULTS = {
     "CapturedOutput",
     "CaseResult",
@@ -58,12 +63,13 @@ RESULTS = {
     "Part",
     "RaisedException",
     "Result",
+    "TestResult",
     "Usage",
     "Verdict",
     "WaveCycle",
     "WaveMismatch",
 }
-ENUMS = {"Assurance", "FailureReason", "Outcome", "PartState", "Severity"}
+ENUMS = {"Assurance", "FailureReason", "Outcome", "PartState", "Severity", "TestStatus"}
 SERVER = {"EnvironmentInfo", "IsolationInfo", "RequestLimits", "ServerInfo", "ToolInfo", "VerifierInfo"}
 TYPES = {"ClockEdge", "Task", "TestbenchRule", "TextPolicy", "ValuePolicy"}
 OTHERS = {"AsyncClient", "Client", "scores"}

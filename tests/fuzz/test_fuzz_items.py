@@ -36,12 +36,14 @@ from basanite import (
     Outcome,
     PatternRule,
     ProgramTask,
+    RepositoryTask,
     ResetPort,
     Result,
     StdioCase,
     StdioTask,
     StimulusPlan,
     StimulusVector,
+    UnittestSuiteTask,
     VerilogCompileTask,
     VerilogEquivalenceTask,
     VerilogTestbenchTask,
@@ -95,6 +97,8 @@ ITEMS = (
     ),
     Item(CocotbTask("module", "top", {"t.py": ""}, ["t.a"], include_directories=["rtl"]), id="cocotb"),
     Item(VerilogCompileTask("module", "top", lint=True), id="compile"),
+    Item(UnittestSuiteTask("x = 1", {"test_a.py": ""}, "unittest", ["test_a.A.b"], runs=2), id="suite"),
+    Item(RepositoryTask("--- a/x", "0" * 64, ["t.py::a"], tests={"t.py": ""}), id="repository"),
 )
 LINES = tuple(item.to_json().encode() for item in ITEMS)
 RESULTS = (

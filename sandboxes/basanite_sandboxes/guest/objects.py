@@ -77,7 +77,17 @@ def _exit(target, failed):
     type(target).__exit__(target, type(error) if failed else None, error, None)
 
 
+_DATA = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+
+
+def _data(target):
+    """What it is as data, if it derives from a class of data."""
+    kind = next((kind for kind in _DATA if isinstance(target, kind)), None)
+    return target if kind is None else kind(target)
+
+
 OPERATIONS = {
+    "data": _data,
     "names": _names,
     "exception_base": _exception_base,
     "enter": _enter,
@@ -229,8 +239,23 @@ class Server:
             raised = error
             kind = "exhausted" if operation == "next" and isinstance(error, StopIteration) else "raised"
 
+        # What a class makes is its instance, also where it derives from a class of data.
+        is_made = (
+            self.module is None
+            and operation == "call"
+            and isinstance(arguments[0], type)
+            and isinstance(value, arguments[0])
+            and not isinstance(value, tuple)
+            and PLAIN_TYPES.get(type(value).__name__) is not type(value)
+        )
+
+        def put(writer):
+            if is_made and id(value) not in writer.numbers:
+                return writer.add(value, self.to_tests(value))
+            return writer.put(value)
+
         def close(writer):
-            parts = {"value": lambda: [writer.put(value)], "raised": lambda: self.describe(raised, writer)}
+            parts = {"value": lambda: [put(writer)], "raised": lambda: self.describe(raised, writer)}
             result = parts.get(kind, list)()
             changes = [
                 [at, node]

@@ -60,6 +60,7 @@ class ReducedRunner(PythonRunner):
 
     def _mount_places(self, image, tmpfs, tree, place):
         self.landlock.enter()  # while its descriptor is open
+        os.chdir("/tmp")
 
     def _make_stdin(self):
         """A file with a name, for programs that open /dev/stdin. The run may write to it, as to a memory file."""

@@ -68,7 +68,10 @@ def _lines(data: bytes, key: bytes) -> Iterator[dict[str, Any]]:
         mac.update(state.digest())
         if code != mac.hexdigest().encode():
             raise _Forged
-        yield json.loads(line)
+        said = json.loads(line)
+        if not isinstance(said, dict):
+            raise _Forged
+        yield said
 
 
 def _ended(line: dict[str, Any]) -> Ended:

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Collection, Iterator, Mapping
 
 _PATCHES = ("setattr", "delattr", "setitem", "object", "patch", "multiple")
+_LITERALS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr)
 _EQUAL = ("assertEqual", "assertEquals", "assertNotEqual", "assertListEqual", "assertIn", "assertCountEqual")
 
 
@@ -136,15 +137,21 @@ class _Uses:
             first = node.args[0] if node.args else None
             if name in _PATCHES and first is not None and self._is_of_candidate(first):
                 return "replaces what belongs to the candidate's module"
-            if name in _EQUAL and any(self._makes(part, classes) for part in node.args):
+            pair = node.args[:2]
+            if name in _EQUAL and len(pair) == 2 and self._are_both(pair[0], pair[1], classes):
                 return "compares objects of the candidate's with each other"
         if isinstance(node, ast.Compare):
             pairs = zip(node.ops, [node.left, *node.comparators], node.comparators, strict=False)
             for operator, left, right in pairs:
                 asked = isinstance(operator, (ast.Eq, ast.NotEq, ast.In, ast.NotIn))
-                if asked and (self._makes(right, classes) or self._makes(left, classes)):
+                if asked and self._are_both(left, right, classes):
                     return "compares objects of the candidate's with each other"
         return ""
+
+    def _are_both(self, left: ast.AST, right: ast.AST, classes: Collection[str]) -> bool:
+        """Whether one is made of a class of the candidate's, and the other may well be."""
+        sides = (left, right), (right, left)
+        return any(self._makes(one, classes) and not isinstance(other, _LITERALS) for one, other in sides)
 
     def _makes(self, node: ast.AST, classes: Collection[str]) -> bool:
         """Whether an expression makes an instance of a class of the candidate's, or a list of such."""

@@ -70,16 +70,19 @@ def verdict_of(
     outcomes = [_outcome_of_run(report) for report in reports]
     refused = doubt or next((report.refused for report in reports if report.refused), "")
     cases = []
+    counted = []
     for test in expected:
         ended = [report.tests.get(test.name, _MISSING) for report in reports]
-        cases.append(_case(test, ended, reports, outcomes, rules, refused))
+        case = _case(test, ended, reports, outcomes, rules, refused)
+        cases.append(case)
+        if not _is_left_out(test, ended, rules):
+            counted.append(case)
     extra = ""
     if rules.scoring == TestScoring.TEST_SCORING_STATUSES:
         extra = _extra(expected, last)
         if extra:
             for case in cases:
                 case.outcome, case.message = result_pb2.OUTCOME_FAILED, extra
-    counted = [case for case in cases if not (case.test.flaky and _is_excluded(rules))]
     if not counted and cases:
         for case in cases:
             case.outcome, case.message = result_pb2.OUTCOME_FAILED, "every test is flaky"
@@ -104,8 +107,11 @@ def verdict_of(
     )
 
 
-def _is_excluded(rules: Rules) -> bool:
-    return rules.flaky == FlakyPolicy.FLAKY_POLICY_EXCLUDE
+def _is_left_out(test: Expected, ended: Sequence[Ended], rules: Rules) -> bool:
+    """A flaky test counts neither way, unless it passed in no run."""
+    is_flaky = len({one.status for one in ended}) > 1
+    excluded = rules.flaky == FlakyPolicy.FLAKY_POLICY_EXCLUDE
+    return is_flaky and excluded and any(_passes(test, one.status, rules) for one in ended)
 
 
 def _outcome_of_run(report: SuiteReport) -> tuple[result_pb2.Outcome.ValueType, str]:
@@ -139,8 +145,8 @@ def _case(
     )
     if refused:
         case.outcome, case.message = result_pb2.OUTCOME_FAILED, f"the results are not believed: {refused}"
-    elif is_flaky and _is_excluded(rules) and any(passes):
-        pass  # it counts neither way
+    elif _is_left_out(test, ended, rules):
+        pass
     elif False in passes or is_flaky:
         case.outcome, case.message = _why_not(test, shown, reports[number], outcomes[number], rules)
         if is_flaky:

@@ -137,8 +137,7 @@ def _check_candidate(
 
 
 def _require_isolated(task: _Task, files: Mapping[str, bytes]) -> None:
-    """Raises TaskFault where the text of the tests needs what cannot be passed. Which modules are the candidate's, its
-    files say: with a reference that of the reference was looked at."""
+    """Raises TaskFault where the text of the tests needs what cannot be passed. With a reference that is known."""
     if task.is_shared or task.reference is not None:
         return
     modules = modules_of(files)
@@ -159,12 +158,14 @@ async def _run(task: _Task, files: Mapping[str, bytes], sandbox: Sandbox, limits
 
 async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) -> Tried:
     """Nothing here depends on a candidate: what goes wrong is the task's fault."""
+    needs = ""
     if not task.is_shared:
         classes = whole_classes(task.tests, reference, reference, task.classes)
-        if needs := needs_shared(task.tests, modules_of(reference), classes):
-            raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
+        needs = needs_shared(task.tests, modules_of(reference), classes)
     report = await _run(task, reference, sandbox, task.rules.limits)
     expected = [Expected(name, skipped_passes=True) for name in report.collected]
+    if not expected and needs:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
     if not expected:
         broken = next(iter(report.broken.values()), None)
         why = f": {broken.message}" if broken is not None else ""
@@ -172,6 +173,8 @@ async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) ->
             f"{FIELD}.tests", f"{FIELD}.tests: the suite collects no tests with the reference{why}"
         )
     verdict = verdict_of(expected, [report], task.rules)
+    if verdict.outcome != result_pb2.OUTCOME_PASSED and needs:
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
     if verdict.outcome != result_pb2.OUTCOME_PASSED:
         case = next(case for case in verdict.cases if case.outcome != result_pb2.OUTCOME_PASSED)
         raise TaskFault(
