@@ -70,6 +70,15 @@ def has_pytest(environment: Environment) -> bool:
     return environment.path is None or (environment.path / "pytest").is_dir()
 
 
+def installed_modules(environment: Environment) -> set[str]:
+    """Names of the top modules of an environment's packages; of an image they are not known."""
+    if environment.path is None:
+        return set()
+    return {
+        path.name.partition(".")[0] for path in environment.path.iterdir() if not path.name.endswith("-info")
+    }
+
+
 def suite_program(
     environment: Environment, interpreter: str
 ) -> tuple[PythonProgram | Command, dict[str, bytes]]:

@@ -61,9 +61,11 @@ class Protection:
         patterns: Sequence[str],
         python_path: Sequence[str],
         exists: Callable[[str], bool],
+        installed: Collection[str] = (),
     ) -> None:
         """`test_files`: relative paths of the tests that are named, and of trusted files. `exists`: whether the
-        snapshot has a file or directory of this path."""
+        snapshot has a file or directory of this path. `installed`: further modules that tests may import."""
+        self._known = {*sys.stdlib_module_names, *_OF_THE_FRAMEWORK, *installed}
         self._files = {name.casefold() for name in test_files}
         self._folders = {folder.casefold() for folder in _test_folders(test_files)}
         self._patterns = GitIgnoreSpec.from_lines(patterns)
@@ -100,8 +102,7 @@ class Protection:
             module = top.partition(".")[0]
             if "/" not in path[len(root) :] and not path.endswith(".py"):
                 continue
-            is_known = module in sys.stdlib_module_names or module in _OF_THE_FRAMEWORK
-            if is_known and not self._exists(root + top):
+            if module in self._known and not self._exists(root + top):
                 return f"would stand for the module {module}"
         return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import Diagnostic, Verdict
 from basanite.v1.tasks_pb2 import TestScoring, TestStatus
-from basanite_sandboxes.pytest_environment import has_pytest, suite_environment
+from basanite_sandboxes.pytest_environment import has_pytest, installed_modules, suite_environment
 from basanite_sandboxes.spec import Environment, Sandbox, Tree
 from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault, ToolchainError
@@ -177,6 +177,7 @@ def _check(
         [*form.protected, *(f"/{path.rstrip('/')}/**" for path in form.test_paths)],
         form.python_path,
         work.exists,
+        installed_modules(context.environment),
     )
     return _Task(
         tuple(expected),

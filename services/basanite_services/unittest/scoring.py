@@ -26,6 +26,9 @@ POLICIES = {
     TestScoring.TEST_SCORING_STATUSES: "equal_statuses",
 }
 MAX_DIAGNOSTICS = 50
+MAX_MESSAGES = 1 << 20
+"""Characters of all cases' messages together; those that come after are cut to SHORT each."""
+SHORT = 60
 _MISSING = Ended(TestStatus.TEST_STATUS_MISSING)
 _SAID = {
     TestStatus.TEST_STATUS_FAILED: "failed",
@@ -77,6 +80,7 @@ def verdict_of(
         cases.append(case)
         if not _is_left_out(test, ended, rules):
             counted.append(case)
+    _shorten(cases)
     extra = ""
     if rules.scoring == TestScoring.TEST_SCORING_STATUSES:
         extra = _extra(expected, last)
@@ -105,6 +109,15 @@ def verdict_of(
         diagnostics=[*_diagnostics(last), *said],
         score_policy=POLICIES[rules.scoring],
     )
+
+
+def _shorten(cases: Sequence[CaseResult]) -> None:
+    """A result of thousands of cases, each with a long message, would not fit in any message of gRPC."""
+    left = MAX_MESSAGES
+    for case in cases:
+        if len(case.message) > max(left, SHORT):
+            case.message = f"{case.message[:SHORT]}.."
+        left -= len(case.message)
 
 
 def _is_left_out(test: Expected, ended: Sequence[Ended], rules: Rules) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import Verdict
 from basanite.v1.tasks_pb2 import TestMode
-from basanite_sandboxes.pytest_environment import suite_environment
+from basanite_sandboxes.pytest_environment import installed_modules, suite_environment
 from basanite_sandboxes.spec import Environment, Limits, Sandbox
 from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
@@ -124,14 +124,12 @@ def _check_candidate(
     files: Mapping[str, bytes], tests: Mapping[str, bytes], environment: Environment
 ) -> None:
     """Raises BadFiles."""
-    protection = Protection([*tests], [], [], lambda path: False)
+    protection = Protection([*tests], [], [], lambda path: False, installed_modules(environment))
     for name in files:
         why = protection.why(name)
         top = name.partition("/")[0].removesuffix(".py")
         if why is None and any(path.partition("/")[0].removesuffix(".py") == top for path in tests):
             why = "would stand for a module of the tests"
-        if why is None and environment.path is not None and any(environment.path.glob(f"{top}*")):
-            why = "would stand for a package of the environment"
         if why is not None:
             raise check.BadFiles(f"{name} {why}: a candidate may not bring it")
 
@@ -198,6 +196,9 @@ def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict
     if not names and not first.broken and first.complete:
         raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: the suite has no tests")
     names = names or [*first.broken] or [*task.suite.paths]
+    if len(names) > check.MAX_TESTS or sum(map(len, names)) > check.MAX_NAMES:
+        why = f"there are more than {check.MAX_TESTS} tests, or their names have more than {check.MAX_NAMES} characters"
+        return overall(result_pb2.OUTCOME_FAILED, why, task.rules, [Expected(task.suite.paths[0])])
     return verdict_of([Expected(name) for name in names], reports, task.rules, doubt=doubt)
 
 

@@ -23,6 +23,14 @@ KNOWN = {
     "  for name in ('test_text', 'test_nothing'):\n"
     "    getattr(module, name).__code__ = (lambda: None).__code__\n"
     "  return a[0] + a[0]\n",
+    "finds the runner and speaks in its name": "import gc, os\n"
+    "watch = next(o for o in gc.get_objects() if type(o).__name__ == 'Watch')\n"
+    "path = 'test_double.py::'\n"
+    "names = [*(f'{path}test_numbers[{n}]' for n in (1, 2, 30)), path + 'test_text', path + 'test_nothing',\n"
+    "         path + 'TestCase::test_case']\n"
+    "watch.say({'collected': names})\n"
+    "for name in names:\n  watch.say({'test': name, 'status': 'passed'})\n"
+    "watch.say({'end': True})\nos._exit(0)\n",
 }
 
 
