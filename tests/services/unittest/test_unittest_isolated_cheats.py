@@ -205,11 +205,16 @@ CHEATS = {
 }
 
 
-@pytest.mark.parametrize("name", CHEATS)
+SLOW = ("finds the guest", "reads the questions", "endless iterator", "reads the tests", "deep reply")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.full if name in SLOW else ()) for name in CHEATS]
+)
 def test_a_cheat_scores_nothing_and_is_no_failure(judge: Judge, name: str) -> None:
     source = textwrap.dedent(CHEATS[name])
     verdict = judge(
-        suite({"median.py": source}, TESTS), cpu_seconds=2, wall_seconds=6, memory_bytes=256 << 20
+        suite({"median.py": source}, TESTS), cpu_seconds=1, wall_seconds=4, memory_bytes=256 << 20
     )
     assert verdict.outcome != result_pb2.OUTCOME_PASSED, said(verdict)
     assert verdict.score == 0

@@ -134,20 +134,19 @@ CHEATS = {
     "from _pytest.config import Config\nfor o in gc.get_objects():\n"
     "  if isinstance(o, Config): o.pluginmanager.register(Plugin())\n" + WRONG,
 }
-SLOW = ("an endless loop", "forks")
 
 
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_cheat_scores_nothing_and_is_no_failure(judge: Judge, name: str) -> None:
     files = {"double.py": textwrap.dedent(CHEATS[name])}
     verdict = judge(
-        suite(files, TESTS, SHARED, scoring=tasks_pb2.TEST_SCORING_ALL), cpu_seconds=2, wall_seconds=8
+        suite(files, TESTS, SHARED, scoring=tasks_pb2.TEST_SCORING_ALL), cpu_seconds=1, wall_seconds=8
     )
     assert verdict.outcome != result_pb2.OUTCOME_PASSED, said(verdict)
     assert verdict.score == 0
     assert verdict.assurance == result_pb2.ASSURANCE_GUARDED
     with_reference = suite(files, TESTS, SHARED, reference={"double.py": HONEST})
-    assert judge(with_reference, cpu_seconds=2, wall_seconds=8).score == 0
+    assert judge(with_reference, cpu_seconds=1, wall_seconds=8).score == 0
 
 
 def test_the_honest_one_passes(judge: Judge) -> None:
