@@ -34,11 +34,11 @@ def pytest_version() -> str:
 
 @functools.cache
 def _modules(with_pytest: bool) -> tuple[Path, ...]:
-    wanted = [_RUNNER]
+    wanted = [_RUNNER, _WARM]
     if with_pytest:
         pytest_version()
         how = "pip install 'basanite[unittest]'"
-        wanted += [_WARM, *(place_of(package, "pytest", how) for package in _PACKAGES)]
+        wanted += [place_of(package, "pytest", how) for package in _PACKAGES]
     return lendable(wanted, "basanite-pytest-")
 
 
@@ -56,12 +56,12 @@ def suite_environment(environment: Environment, trees: Path | None = None) -> En
             trees=trees,
             preload=("basanite_warm_pytest",),
         )
-    preload = ("pytest",) if (environment.path / "pytest").is_dir() else ()
+    preload = "basanite_warm_pytest" if has_pytest(environment) else "basanite_unittest"
     return replace(
         environment,
         modules=_modules(False),
         trees=trees,
-        preload=(*environment.preload, *preload, "basanite_unittest"),
+        preload=(*environment.preload, preload),
     )
 
 

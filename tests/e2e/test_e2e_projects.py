@@ -36,7 +36,11 @@ class Prepared:
 
     @property
     def passing(self) -> list[str]:
-        return [name for name, status in self.good.items() if status == "passed"]
+        return [
+            name
+            for name, status in self.good.items()
+            if status == "passed" and not name.startswith(self.project.left_out)
+        ]
 
     def bare(self) -> dict[str, str]:
         return projects.bare(self.project, self.directory, self.plugins)

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from basanite import Assurance, Client, FailureReason, Item, Outcome, RepositoryTask, StdioCase, StdioTask
+from basanite import (
+    Assurance,
+    Client,
+    FailureReason,
+    Item,
+    Outcome,
+    RepositoryTask,
+    StdioCase,
+    StdioTask,
+    UnittestSuiteTask,
+)
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 REQUIRED = os.environ.get("BASANITE_REQUIRE", "").split(",")
@@ -74,6 +84,11 @@ def test_a_lock_becomes_an_environment_once(folder: Path) -> None:
             task = RepositoryTask(patch, snapshot, FAIL_TO_PASS, PASS_TO_PASS)
             result = client.verify(Item(task, environment="tests"))
             assert result.score == score, result
+        suite = UnittestSuiteTask(
+            "import six\ndef f(): return six.text_type(1)",
+            "from solution import f\ndef test(): assert f() == '1'",
+        )
+        assert client.verify(Item(suite, environment="tests")).score == 1.0
         bare = client.verify(Item(RepositoryTask(FIX, snapshot, FAIL_TO_PASS, PASS_TO_PASS)))
         assert bare.failure is not None, bare.verdict  # it has no six
         assert bare.failure.reason is FailureReason.TASK_FAULT

@@ -320,7 +320,8 @@ class Server:
         return ["g" if type(value) is types.GeneratorType else "h", number]
 
     def describe(self, error, writer=None):
-        """-> [name of the most derived built-in Exception that it is; names of its classes; its text; its arguments]"""
+        """-> [name of the most derived built-in Exception that it is; names of its classes; its text; its arguments; of
+        modules also its place]"""
         kinds = type(error).__mro__
         _, name = self.thrown.get(id(error), (None, None))
         if name is None:
@@ -335,7 +336,8 @@ class Server:
             )
         except BaseException:
             arguments = []
-        return [name, [str(kind.__name__) for kind in kinds][:MAX_CLASSES], text, arguments]
+        place = [] if self.module is not None else [place_of(error)]
+        return [name, [str(kind.__name__) for kind in kinds][:MAX_CLASSES], text, arguments, *place]
 
     # Calling back ----------------------------------------------------------------------------------------
 
@@ -362,6 +364,20 @@ class Server:
         error = _ERRORS.get(name[0], Exception)(*parts)
         self.thrown[id(error)] = error, name[1]
         raise error
+
+
+def place_of(error):
+    """[file, line] of the last line of the candidate's that it came through; ["", 0] if there is none."""
+    found = ["", 0]
+    if isinstance(error, SyntaxError) and error.filename:
+        found = [os.path.relpath(error.filename), error.lineno or 0]
+    trace = error.__traceback__
+    while trace is not None:
+        path = os.path.relpath(trace.tb_frame.f_code.co_filename)
+        if path[:2] != ".." and path.endswith(".py"):
+            found = [path, trace.tb_lineno]
+        trace = trace.tb_next
+    return found
 
 
 class Callback:

@@ -3,7 +3,7 @@
 Messages are lines of JSON. A request is [token, operation, nodes, arguments, keywords], a reply
 
     [token, "value", nodes, changes, item]         what came of it; changes are [number, node] of what was passed
-    [token, "raised", nodes, changes, name, names of its classes, text, arguments]
+    [token, "raised", nodes, changes, name, names of its classes, text, arguments, place]
     [token, "exhausted", nodes, changes]           of `next` alone
     [token, "method", nodes, changes]              of `getattr` alone: a method, to be called by its name
     [token, "callback", nodes, number, arguments, keywords]     first call this function of the tests
@@ -86,6 +86,8 @@ class Channel:
         """The first exception of this case that says that something cannot be passed."""
         self.raised = {}
         """id of an exception that the candidate raised -> (it, names of its classes, text)"""
+        self.places = {}
+        """Likewise -> [file and line, as the candidate's process told them], or []"""
         self.on_first_question = None
         self.exceptions = {}
         """Full name of an exception class of the candidate's -> the class that stands for it."""
@@ -226,8 +228,9 @@ class Channel:
             (item,) = parts
             value = reader.item(item)
         elif kind == "raised":
-            name, kinds, text, arguments = parts
+            name, kinds, text, arguments, *place = parts
             value = self._error(name, kinds, text, reader.items(arguments))
+            self.places[id(value)] = place
         elif kind != expected or parts:
             raise ValueError
         else:

@@ -33,6 +33,7 @@ def read_answers(report: Report, key: bytes) -> SuiteReport:
     collected: list[str] = []
     tests: dict[str, Ended] = {}
     broken: dict[str, Ended] = {}
+    changed: tuple[str, ...] = ()
     complete = gone = False
     refused = ""
     try:
@@ -49,13 +50,15 @@ def read_answers(report: Report, key: bytes) -> SuiteReport:
                 tests[str(line["test"])] = _ended(line)
             elif "tampered" in line:
                 refused = refused or str(line["tampered"])[:_MAX_MESSAGE]
+            elif "changed" in line:
+                changed = tuple(map(str, line["changed"]))
             elif "gone" in line:
                 gone = True
             elif "end" in line:
                 complete = True
     except (_Forged, KeyError, TypeError, ValueError):
         refused = FORGED
-    return SuiteReport(tuple(collected), tests, broken, complete, sendable(refused), gone, report)
+    return SuiteReport(tuple(collected), tests, broken, complete, sendable(refused), changed, gone, report)
 
 
 def _lines(data: bytes, key: bytes) -> Iterator[dict[str, Any]]:

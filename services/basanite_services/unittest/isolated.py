@@ -13,6 +13,7 @@ from basanite_services.chassis.verifier import Overloaded
 from basanite_services.code.python_test import OVERTIME, TESTS_LIMITS, WAIT_SECONDS
 from basanite_services.unittest.answers import KEY_BYTES, read_answers
 from basanite_services.unittest.needs import classes_in_tests, classes_of, modules_of
+from basanite_services.unittest.report import Ended as TestEnded
 from basanite_services.unittest.report import SuiteReport
 from basanite_services.unittest.running import Suite
 
@@ -53,6 +54,8 @@ async def run_isolated(
         "selected": None if suite.selected is None else list(suite.selected),
         "canaries": "",
         "run": True,
+        "trusted": False,
+        "allowed": [],
         "isolated": {"modules": modules_of(files), "classes": list(classes)},
     }
     program, _ = suite_program(Environment(), "")
@@ -62,8 +65,22 @@ async def run_isolated(
     )
     if trusted.ended is Ended.STARVED:
         raise Overloaded("the machine was too busy to run the tests")
-    report = read_answers(trusted, key)
+    report = _of_these(read_answers(trusted, key), files)
     return replace(report, report=_decisive(candidate, trusted), complete=report.complete and not report.gone)
+
+
+def _of_these(report: SuiteReport, files: Mapping[str, bytes]) -> SuiteReport:
+    """Without places that are in none of the candidate's files: its process told them."""
+
+    def checked(ended: TestEnded) -> TestEnded:
+        known = ended.place is not None and ended.place.file in files
+        return ended if known or ended.place is None else replace(ended, place=None)
+
+    return replace(
+        report,
+        tests={name: checked(ended) for name, ended in report.tests.items()},
+        broken={name: checked(ended) for name, ended in report.broken.items()},
+    )
 
 
 def _decisive(candidate: Report, tests: Report) -> Report:

@@ -45,6 +45,8 @@ class SuiteReport:
     """The framework came to its end: what has not ended did not run."""
     refused: str = ""
     """Why nothing of this is believed, for people: results were forged or tampered with. Empty: nothing found."""
+    changed: tuple[str, ...] = ()
+    """Of a trusted run: what it changed of what decides, which candidates may change then as well."""
     gone: bool = False
     """Isolated: the candidate's process ended, or said what it was not asked, before the tests were through."""
     report: Report | None = None

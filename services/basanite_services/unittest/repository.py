@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Pristine:
     """All that there are, in order: with the reference, or without any change."""
     is_complete: bool
     """No file of tests failed to be imported: there are no others."""
+    changed: tuple[str, ...] = ()
+    """See SuiteReport."""
 
     @property
     def memory_bytes(self) -> int:
@@ -83,11 +86,12 @@ async def judge_repository(task: tasks_pb2.UnittestTask, context: Context, store
                 candidate = await asyncio.to_thread(_patched, task.patch.encode(), checked)
             except PatchRejected as rejected:
                 return overall(result_pb2.OUTCOME_REJECTED, str(rejected), checked.rules, checked.expected)
-            reports = [await _run(checked, candidate.changes, sandbox) for _ in range(checked.runs)]
+            run = functools.partial(_run, checked, candidate.changes, sandbox, allowed=pristine.changed)
+            reports = [await run() for _ in range(checked.runs)]
             doubt = next((why for report in reports if (why := _differ(pristine, report))), "")
             verdict = verdict_of(checked.expected, reports, checked.rules, candidate.warnings, doubt)
             if verdict.outcome == result_pb2.OUTCOME_PASSED:
-                doubt = await _second_opinion(checked, candidate.changes, reports[0], sandbox)
+                doubt = await _second_opinion(checked, candidate.changes, reports[0], run)
                 if doubt:
                     verdict = verdict_of(checked.expected, reports, checked.rules, candidate.warnings, doubt)
             return verdict
@@ -267,8 +271,9 @@ async def _run(
     *,
     files: Mapping[str, bytes] | None = None,
     only: Sequence[str] | None = None,
+    allowed: Sequence[str] | None = None,
 ) -> SuiteReport:
-    """`files`: instead of those of the changes. `only`: tests to run."""
+    """`files`: instead of those of the changes. `only`: tests to run. `allowed`: see run_suite."""
     written = {**changes.files, **(files or {}), **task.trusted}
     tree = Tree(
         task.name,
@@ -288,6 +293,7 @@ async def _run(
         candidate=candidate,
         tree=tree,
         selected=only,
+        allowed=allowed,
     )
 
 
@@ -325,7 +331,8 @@ async def _try(task: _Task, reference: Changes | None, sandbox: Sandbox) -> Pris
             raise _fault("pass_to_pass", f"{name} does not pass without any change: {ended.message}")
     if not report.collected and not report.broken:
         raise _fault("test_paths", "no tests are collected")
-    return Pristine(report.collected, not report.broken)
+    changed = tuple(dict.fromkeys(plain.changed + report.changed))
+    return Pristine(report.collected, not report.broken, changed)
 
 
 def _require_run(report: SuiteReport) -> None:
@@ -356,20 +363,22 @@ def _differ(pristine: Pristine, report: SuiteReport) -> str:
     return differ(pristine.tests, replace(report, collected=tuple(kept)))
 
 
-async def _second_opinion(task: _Task, changes: Changes, report: SuiteReport, sandbox: Sandbox) -> str:
+async def _second_opinion(
+    task: _Task, changes: Changes, report: SuiteReport, run: Callable[..., Awaitable[SuiteReport]]
+) -> str:
     """Why what passed is not believed after all, "" if it is."""
     passed = [
         test.name for test in task.expected if report.tests[test.name].status == TestStatus.TEST_STATUS_PASSED
     ]
     drawn = random.Random(task.seed).sample(passed, min(task.opinion.tests, len(passed)))
     for name in drawn:
-        alone = await _run(task, changes, sandbox, only=[name])
+        alone = await run(only=[name])
         ended = alone.tests.get(name)
         if ended is None or ended.status not in _GOOD or alone.refused:
             return f"{name} passes among the others, and not alone"
     broken = await asyncio.to_thread(_mutants, task, changes)
     for mutant in broken:
-        mutated = await _run(task, changes, sandbox, files={mutant.file: mutant.content})
+        mutated = await run(files={mutant.file: mutant.content})
         if verdict_of(task.expected, [mutated], task.rules).outcome != result_pb2.OUTCOME_PASSED:
             return ""
     if broken:

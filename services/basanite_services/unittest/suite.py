@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.result_pb2 import Verdict
 from basanite.v1.tasks_pb2 import TestMode
-from basanite_sandboxes.pytest_environment import installed_modules, suite_environment
-from basanite_sandboxes.spec import Environment, Limits, Sandbox
+from basanite_sandboxes.pytest_environment import has_pytest, installed_modules, suite_environment
+from basanite_sandboxes.spec import Environment, Sandbox
 from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.unittest import check
@@ -37,6 +37,8 @@ class Tried:
 
     tests: tuple[str, ...]
     """All that there are, in order; none if there is no reference."""
+    changed: tuple[str, ...] = ()
+    """See SuiteReport."""
 
     @property
     def memory_bytes(self) -> int:
@@ -74,7 +76,7 @@ async def judge_suite(task: tasks_pb2.UnittestTask, context: Context, store: Sto
             rejected = result_pb2.OUTCOME_REJECTED
             return overall(rejected, str(bad), checked.rules, [Expected(name) for name in names])
         _require_isolated(checked, files)
-        reports = [await _run(checked, files, sandbox, checked.rules.limits) for _ in range(checked.runs)]
+        reports = [await _run(checked, files, sandbox, tried.changed) for _ in range(checked.runs)]
     return _judge(checked, tried, reports)
 
 
@@ -90,6 +92,8 @@ def _check(task: tasks_pb2.UnittestTask, context: Context) -> _Task:
     if form.classes and is_shared:
         raise InvalidItem(f"{FIELD}.classes", "must be empty: it says something in TEST_MODE_ISOLATED alone")
     check_names(f"{FIELD}.selected", form.selected, is_pytest=is_pytest)
+    if is_pytest and not has_pytest(context.environment):
+        raise InvalidItem("environment", "must have pytest among its packages, or framework be unittest")
     paths = tuple(path for path in tests if is_test_file(path, is_pytest=is_pytest))
     if not paths:
         wanted = "test_*.py or *_test.py" if is_pytest else "test*.py"
@@ -144,11 +148,20 @@ def _require_isolated(task: _Task, files: Mapping[str, bytes]) -> None:
         raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
 
 
-async def _run(task: _Task, files: Mapping[str, bytes], sandbox: Sandbox, limits: Limits) -> SuiteReport:
+async def _run(
+    task: _Task, files: Mapping[str, bytes], sandbox: Sandbox, allowed: Sequence[str] | None
+) -> SuiteReport:
+    """`allowed`: see run_suite."""
+    limits = task.rules.limits
     if task.is_shared:
-        together = {**files, **task.tests}
         return await run_suite(
-            sandbox, task.environment, task.suite, limits, files=together, candidate=[*files]
+            sandbox,
+            task.environment,
+            task.suite,
+            limits,
+            files={**files, **task.tests},
+            candidate=[*files],
+            allowed=allowed,
         )
     classes = whole_classes(task.tests, files, task.reference, task.classes)
     return await run_isolated(sandbox, task.suite, limits, files=files, tests=task.tests, classes=classes)
@@ -160,7 +173,7 @@ async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) ->
     if not task.is_shared:
         classes = whole_classes(task.tests, reference, reference, task.classes)
         needs = needs_shared(task.tests, modules_of(reference), classes)
-    report = await _run(task, reference, sandbox, task.rules.limits)
+    report = await _run(task, reference, sandbox, None)
     expected = [Expected(name, skipped_passes=True) for name in report.collected]
     if not expected and needs:
         raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {needs}")
@@ -178,7 +191,7 @@ async def _try(task: _Task, reference: Mapping[str, bytes], sandbox: Sandbox) ->
         raise TaskFault(
             f"{FIELD}.reference", f"{FIELD}.reference: it does not pass: {case.test.name} {case.message}"
         )
-    return Tried(report.collected)
+    return Tried(report.collected, report.changed)
 
 
 def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict:
@@ -193,6 +206,7 @@ def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict
         bases = {name.partition("[")[0] for name in names}
         names += [name for name in task.declared if name not in bases]
         _check_selected(task, names)
+        doubt = next((why for report in reports if (why := out_of_order(report))), "")
     if not names and not first.broken and first.complete:
         raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: the suite has no tests")
     names = names or [*first.broken] or [*task.suite.paths]
@@ -219,12 +233,18 @@ def differ(expected: Sequence[str], report: SuiteReport) -> str:
         return ""
     wanted = [name for name in expected if not any(name.startswith(f"{path}::") for path in report.broken)]
     if list(report.collected) == wanted:
-        return ""
+        return out_of_order(report)
     missing = [name for name in wanted if name not in set(report.collected)]
     extra = [name for name in report.collected if name not in set(wanted)]
     if missing:
         return f"{missing[0]} is missing among the tests"
     return f"{extra[0]} is no test of the suite" if extra else "the tests come in another order"
+
+
+def out_of_order(report: SuiteReport) -> str:
+    """Whether tests ran in another order than they were collected in."""
+    ran = [name for name in report.collected if name in report.tests]
+    return "" if ran == [*report.tests] else "the tests ran in another order, or others ran"
 
 
 def trusted_part(task: tasks_pb2.UnittestTask) -> bytes:

@@ -104,3 +104,12 @@ def test_the_frameworks_statuses_are_told(judge: Judge) -> None:
         "xpass": "XPASSED",
     }
     assert verdict.score == pytest.approx(2 / 6)
+
+
+def test_where_the_candidate_raised_is_a_diagnostic(judge: Judge) -> None:
+    tests = {"test_a.py": "from pkg.a import f\ndef test_a():\n    assert f(0) == 1\n"}
+    verdict = judge(suite({"pkg/a.py": "def f(x):\n    return 1 / x\n"}, tests))
+    assert "ZeroDivisionError: division by zero (test_a.py, line 3)" in verdict.cases[0].message
+    assert [(one.file, one.line) for one in verdict.diagnostics] == [("pkg/a.py", 2)]
+    verdict = judge(suite({"pkg/a.py": "def f(x):\n    return (1\n"}, tests))
+    assert [(one.file, one.line) for one in verdict.diagnostics] == [("pkg/a.py", 2)], said(verdict)

@@ -353,3 +353,22 @@ def test_many_candidates_leave_nothing_on_the_disk(judge: Judge, snapshot: str) 
     for _ in range(5):
         assert judge(task).score == 1
     assert sorted(str(path) for path in judge.folder.rglob("*")) == before
+
+
+def test_what_trusted_code_changes_candidates_may_leave_changed(judge: Judge) -> None:
+    """A project whose own code replaces something that decides is no cheat, and no other change is hidden by it."""
+    files = {
+        **FILES,
+        "src/calc/__init__.py": "import builtins\nfrom calc.core import add, div\n\n\nclass Sorted:\n"
+        "    def __call__(self, *a, **k):\n        return type(self).old(*a, **k)\n\n\n"
+        "Sorted.old = builtins.sorted\nbuiltins.sorted = Sorted()\n",
+    }
+    digest = judge.snapshot(files)
+    verdict = judge(repository(GOLD, digest, FAIL_TO_PASS, PASS_TO_PASS, **PATHS))
+    assert verdict.outcome == result_pb2.OUTCOME_PASSED, said(verdict)
+    cheat = FIXED + "\nimport builtins\nbuiltins.divmod = lambda *a: 0\n"
+    verdict = judge(
+        repository(diff({"src/calc/core.py": cheat}), digest, FAIL_TO_PASS, PASS_TO_PASS, **PATHS)
+    )
+    assert verdict.score == 0
+    assert "builtins.divmod was replaced" in verdict.cases[0].message

@@ -160,3 +160,15 @@ def test_frames_in_the_candidates_files_are_diagnostics(judge: Judge) -> None:
     first = verdict.diagnostics[0]
     assert (first.file, first.line) == ("double.py", 2)
     assert "ZeroDivisionError: division by zero" in first.message
+
+
+def test_right_answers_in_another_order_are_no_right_answers(judge: Judge) -> None:
+    reverse = (
+        "import gc\nfrom _pytest.config import Config\n"
+        "class Plugin:\n  def pytest_collection_finish(self, session): session.items.reverse()\n"
+        "for o in gc.get_objects():\n  if isinstance(o, Config): o.pluginmanager.register(Plugin())\n"
+    )
+    for reference in (None, {"double.py": HONEST}):
+        verdict = judge(suite({"double.py": reverse + HONEST}, TESTS, SHARED, reference=reference))
+        assert verdict.score == 0
+        assert "the tests ran in another order" in verdict.cases[0].message

@@ -10,7 +10,7 @@ import hashlib
 import io
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,16 @@ SHARED, ISOLATED = tasks_pb2.TEST_MODE_SHARED, tasks_pb2.TEST_MODE_ISOLATED
 class Judge:
     """One pool of two cells on one event loop, and snapshots."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        pool: ProcessPool | None = None,
+        start: Callable[[ProcessPool], Coroutine[Any, Any, None]] = ProcessPool.start,
+    ) -> None:
         self._runner = asyncio.Runner()
-        self._pool = ProcessPool(cells=2, isolation="full")
+        self._pool = pool or ProcessPool(cells=2, isolation="full")
         self._verifier = UnittestVerifier()
         self._seed = functools.partial(Seeds("the secret of the tests").seed, "unittest")
-        self._runner.run(self._pool.start())
+        self._runner.run(start(self._pool))
         # Not below pytest's own directory: that is closed to other users.
         self._directory = tempfile.TemporaryDirectory(prefix="basanite-test-")
         self.folder = Path(self._directory.name)

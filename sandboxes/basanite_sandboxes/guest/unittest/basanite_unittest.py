@@ -8,6 +8,8 @@
     python_path directories that come first on sys.path, relative
     candidate   files that the candidate wrote or changed, relative
     selected    names of tests to run, all if null
+    allowed     changes of what decides that are no sign of cheating: trusted code makes them, too
+    trusted     true: nothing of a candidate's runs; such changes are told, not held against it
     canaries    hex, from which follow how many tests of ours run among the others, and where
     run         false: only say which tests there are
     isolated    null, or what the tests import from the candidate, which is in another sandbox: {"modules": {name: is it
@@ -18,6 +20,7 @@ and writes lines to descriptor 5, `LINE MAC`, LINE being JSON:
     {"collected": [name..]}       in the order in which they run
     {"broken": path, ..}          a file that cannot be imported, with the keys of a test
     {"test": name, "status": .., "seconds": .., "message": .., "file": .., "line": ..}
+    {"changed": [what..]}         of a trusted run: changes of what decides
     {"tampered": why}             somebody reached for what decides
     {"gone": why}                 isolated: there is nobody to ask any more; the tests that follow are not run
     {"end": true}                 nothing follows
@@ -184,7 +187,11 @@ def told_apart(error, channel):
     where = " (%s, line %d)" % found[-1] if found else ""
     raised = channel.raised.get(id(error))
     if isinstance(error, (proxies.Cannot, proxies.RemoteError, SyntaxError)) or raised is not None:
-        return {"message": (describe(error) + where)[:MAX_TEXT]}
+        said = {"message": (describe(error) + where)[:MAX_TEXT]}
+        for place in channel.places.get(id(error), ()):
+            if type(place) is list and len(place) == 2 and type(place[0]) is str and type(place[1]) is int:
+                said["file"], said["line"] = place[0][:MAX_TEXT], place[1]
+        return said
     if isinstance(error, AssertionError):
         return {"message": "an assertion does not hold" + where}
     name = type(error).__name__
@@ -222,21 +229,24 @@ class Seal:
             for name, value in list(vars(holder).items()):
                 code = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
                 is_function = isinstance(code, types.FunctionType)
-                if name in _MAY_CHANGE or (name[:2] == "__" and name not in _DECIDING and not is_function):
+                is_special = name[:2] == "__" and name not in _DECIDING and not is_function
+                if name in _MAY_CHANGE or is_special or not (is_function or callable(value)):
                     continue
                 parts = (code, code.__code__, code.__defaults__) if is_function else None
                 self.noted.append((holder, vars(holder), name, value, parts))
 
-    def broken(self):
-        """The first that is not as it was, or ""."""
+    def broken(self, allowed):
+        """What is not as it was, but for what may be so."""
+        found = []
         for holder, names, name, value, parts in self.noted:
-            if names.get(name) is not value:
-                return "%s.%s was replaced" % (getattr(holder, "__name__", "?"), name)
-            if parts is not None and (
-                parts[0].__code__ is not parts[1] or parts[0].__defaults__ is not parts[2]
-            ):
-                return "%s.%s was changed" % (getattr(holder, "__name__", "?"), name)
-        return ""
+            is_same = names.get(name) is value
+            if is_same and parts is not None:
+                is_same = parts[0].__code__ is parts[1] and parts[0].__defaults__ is parts[2]
+            if not is_same:
+                what = "%s.%s was replaced" % (getattr(holder, "__name__", "?"), name)
+                if what not in allowed:
+                    found.append(what)
+        return found
 
 
 _DECIDING = ("__import__", "__build_class__")
@@ -317,6 +327,8 @@ def canary_places(seed, count):
 def disguised(function, neighbour):
     """A copy of a canary that looks like one of the suite's own."""
     code = function.__code__
+    if not isinstance(neighbour, types.FunctionType):
+        neighbour = None
     if hasattr(code, "replace") and neighbour is not None:
         code = code.replace(co_name=neighbour.__name__, co_filename=neighbour.__code__.co_filename)
     copy = types.FunctionType(code, dict(globals()), code.co_name)
@@ -334,13 +346,21 @@ def environment_plugins():
     try:
         from importlib import metadata
     except ImportError:  # before Python 3.8
-        return []
+        try:
+            import pkg_resources
+        except ImportError:
+            return []
+        return [
+            entry.module_name
+            for entry in pkg_resources.iter_entry_points("pytest11")
+            if entry.name != "xdist"
+        ]
     found = []
     for distribution in metadata.distributions():
         for entry in distribution.entry_points:
             if entry.group == "pytest11" and entry.name != "xdist":
                 found.append(entry.value.partition(":")[0])
-    return found
+    return list(dict.fromkeys(found))
 
 
 def run_pytest(job, say, plugins):
@@ -373,9 +393,16 @@ class Watch:
         self.seal = Seal(all_that_decides())
 
     def tamper(self, why):
-        if why and not self.tampered:
+        if not self.tampered:
             self.tampered = True
             self.say({"tampered": why[:MAX_TEXT]})
+
+    def look(self, seal):
+        """Whether all that decides is as it was."""
+        found = seal.broken(self.job["allowed"])
+        if found and not self.job["trusted"]:
+            self.tamper(found[0])
+        return found
 
     # Collection ------------------------------------------------------------------------------------------
 
@@ -408,7 +435,7 @@ class Watch:
             items[:] = []
         elif items and not self.job["isolated"]:
             self.plant(items)
-        self.tamper(self.seal.broken())
+        self.look(self.seal)
 
     def plant(self, items):
         for place, function, number in reversed(canary_places(self.job["canaries"], len(items))):
@@ -416,13 +443,16 @@ class Watch:
             parent = neighbour.getparent(self.pytest.Module)
             if parent is None:
                 continue
-            self.expected += 1
             body = disguised(function, getattr(neighbour, "function", None))
             name = "%s_%d" % (neighbour.name.partition("[")[0], number % 97)
-            if hasattr(self.pytest.Function, "from_parent"):
-                item = self.pytest.Function.from_parent(parent, name=name, callobj=body)
-            else:
-                item = self.pytest.Function(name, parent, callobj=body)
+            try:
+                if hasattr(self.pytest.Function, "from_parent"):
+                    item = self.pytest.Function.from_parent(parent, name=name, callobj=body)
+                else:
+                    item = self.pytest.Function(name, parent, callobj=body)
+            except Exception:  # a collector of another kind
+                continue
+            self.expected += 1
             self.canaries[id(item)] = item
             items.insert(place, item)
 
@@ -458,7 +488,7 @@ class Watch:
             item.session.shouldstop = "there is nobody to ask any more"
             return
         status, error = self.status_of(seen)
-        self.tamper(self.often.broken())
+        self.look(self.often)
         if id(item) in self.canaries:
             self.done += 1
             if status in ("passed", "xpassed"):
@@ -495,7 +525,9 @@ class Watch:
         return ("xpassed" if seen["phases"]["call"][2] else "passed"), None
 
     def finish(self):
-        self.tamper(self.seal.broken())
+        found = self.look(self.seal)
+        if self.job["trusted"]:
+            self.say({"changed": found})
         if self.job["run"] and self.done < self.expected:
             self.say({"stopped": True})
 
@@ -545,7 +577,7 @@ def run_unittest(job, say, plugins):
         test for test in flat(suite) if job["selected"] is None or is_selected_id(test.id(), job["selected"])
     ]
     say({"collected": [test.id() for test in tests]})
-    watch.tamper(watch.seal.broken())
+    watch.look(watch.seal)
     if not job["run"]:
         return
     planted = list(tests)
@@ -555,7 +587,9 @@ def run_unittest(job, say, plugins):
             watch.canaries[id(canary)] = canary
             planted.insert(place, canary)
     unittest.TestSuite(planted)(watch)
-    watch.tamper(watch.seal.broken())
+    found = watch.look(watch.seal)
+    if job["trusted"]:
+        say({"changed": found})
     if watch.done < len(watch.canaries):
         say({"stopped": True})
 
@@ -595,7 +629,7 @@ class Results(unittest.TestResult):
         self.seal = Seal(all_that_decides())
         self.start, self.ended = 0.0, ("", None)
 
-    tamper, told = Watch.tamper, Watch.told
+    tamper, look, told = Watch.tamper, Watch.look, Watch.told
 
     def startTest(self, test):
         super().startTest(test)
@@ -641,7 +675,7 @@ class Results(unittest.TestResult):
             self.stop()
             return
         status, error = self.ended
-        self.tamper(self.often.broken())
+        self.look(self.often)
         if id(test) in self.canaries:
             self.done += 1
             if status in ("passed", "xpassed"):
