@@ -92,7 +92,5 @@ def taken(channel, module, name, classes):
             kind = type(name, (proxies.ERRORS[base],), {"__module__": module})
             channel.exceptions[full] = kind
             return kind
-        # As for other names, the candidate must define it.
-        channel.ask("getattr", Imported(module), name)
-        return channel.entry(module, name)
-    return channel.ask("getattr", Imported(module), name)
+    value = channel.ask("getattr", Imported(module), name)
+    return channel.entry(module, name) if full in classes and type(value) is proxies.Remote else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from basanite_sandboxes.spec import check_file_names
@@ -88,6 +89,8 @@ class _State:
     def read(self, path: str) -> bytes | None:
         if path in self.changes.removed:
             return None
+        if any(str(parent) in self.changes.removed for parent in PurePosixPath(path).parents):
+            return self.changes.files.get(path)  # where there was a file, there is a directory now
         known = self.changes.files.get(path)
         return self._tree.read(path) if known is None else known
 

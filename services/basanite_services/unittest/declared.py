@@ -12,6 +12,20 @@ def declared_tests(files: Mapping[str, bytes], *, is_pytest: bool) -> list[str]:
     return [name for path, content in files.items() for name in _of_file(path, content, is_pytest=is_pytest)]
 
 
+def defined_names(files: Mapping[str, bytes]) -> set[str]:
+    """Names of all functions and classes, wherever they are defined."""
+    found = set()
+    for path, content in files.items():
+        if path.endswith(".py"):
+            try:
+                nodes = list(ast.walk(_parse(content)))
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+            kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+            found |= {node.name for node in nodes if isinstance(node, kinds)}
+    return found
+
+
 def broken_file(files: Mapping[str, bytes]) -> tuple[str, str] | None:
     """The first file of Python that does not compile, and why."""
     for path, content in files.items():

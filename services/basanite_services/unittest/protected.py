@@ -67,6 +67,7 @@ class Protection:
         snapshot has a file or directory of this path. `installed`: further modules that tests may import."""
         self._known = {*sys.stdlib_module_names, *_OF_THE_FRAMEWORK, *installed}
         self._files = {name.casefold() for name in test_files}
+        self._parents = {str(parent) for name in self._files for parent in PurePosixPath(name).parents}
         self._folders = {folder.casefold() for folder in _test_folders(test_files)}
         self._patterns = GitIgnoreSpec.from_lines(patterns)
         self._roots = ["", *(f"{place.rstrip('/')}/" for place in python_path if place not in ("", "."))]
@@ -76,8 +77,15 @@ class Protection:
         """None if the candidate may change it."""
         parts = PurePosixPath(path).parts
         name = parts[-1].casefold()
-        if path.casefold() in self._files:
+        folded = path.casefold()
+        if folded in self._files or any(
+            str(parent) in self._files for parent in PurePosixPath(folded).parents
+        ):
             return "holds the tests"
+        if folded in self._parents:
+            return "is a directory of the tests"
+        if parts[0].startswith(".basanite"):
+            return "belongs to the runner of the tests"
         if any(path.casefold().startswith(f"{folder}/") for folder in self._folders):
             return "belongs to the tests"
         if name in _NAMES:

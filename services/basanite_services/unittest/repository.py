@@ -387,5 +387,14 @@ async def _second_opinion(
 
 
 def _mutants(task: _Task, changes: Changes) -> list[Mutant]:
-    changed = {path: (task.work.read(path) or b"", content) for path, content in changes.files.items()}
+    if not task.opinion.mutations:
+        return []
+    changed = {path: (_before(task, path), content) for path, content in changes.files.items()}
     return mutants(changed, task.opinion.mutations, task.seed)
+
+
+def _before(task: _Task, path: str) -> bytes:
+    try:
+        return task.work.read(path) or b""
+    except PatchRejected:  # a file was where now is a directory
+        return b""

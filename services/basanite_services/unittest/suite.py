@@ -13,7 +13,7 @@ from basanite_sandboxes.spec import Environment, Sandbox
 from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault
 from basanite_services.unittest import check
-from basanite_services.unittest.declared import broken_file, declared_tests, is_test_file
+from basanite_services.unittest.declared import broken_file, declared_tests, defined_names, is_test_file
 from basanite_services.unittest.isolated import run_isolated, whole_classes
 from basanite_services.unittest.names import check_names, is_selected
 from basanite_services.unittest.needs import modules_of, needs_shared
@@ -100,6 +100,7 @@ def _check(task: tasks_pb2.UnittestTask, context: Context) -> _Task:
         raise InvalidItem(f"{FIELD}.tests", f"must have a file whose name is {wanted}")
     if (broken := broken_file(tests)) is not None:
         raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: {broken[0]} does not compile: {broken[1]}")
+    _check_names(tests, form.selected, is_pytest=is_pytest)
     selected = tuple(form.selected) or None
     declared = declared_tests(tests, is_pytest=is_pytest)
     configures = {"pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "conftest.py"}
@@ -205,10 +206,9 @@ def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict
         names = list(dict.fromkeys(name for report in reports for name in report.collected))
         bases = {name.partition("[")[0] for name in names}
         names += [name for name in task.declared if name not in bases]
-        _check_selected(task, names)
+        wanted = task.suite.selected or ()
+        names += [one for one in wanted if not _any_of(names, one, is_pytest=task.suite.is_pytest)]
         doubt = next((why for report in reports if (why := out_of_order(report))), "")
-    if not names and not first.broken and first.complete:
-        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: the suite has no tests")
     names = names or [*first.broken] or [*task.suite.paths]
     if len(names) > check.MAX_TESTS or sum(map(len, names)) > check.MAX_NAMES:
         why = f"there are more than {check.MAX_TESTS} tests, or their names have more than {check.MAX_NAMES} characters"
@@ -216,14 +216,19 @@ def _judge(task: _Task, tried: Tried, reports: Sequence[SuiteReport]) -> Verdict
     return verdict_of([Expected(name) for name in names], reports, task.rules, doubt=doubt)
 
 
-def _check_selected(task: _Task, names: Sequence[str]) -> None:
-    """Raises TaskFault for a name of a test that the text of the tests does not have."""
-    for wanted in task.suite.selected or ():
-        if not task.declared or any(
-            is_selected(name, [wanted], is_pytest=task.suite.is_pytest) for name in names
-        ):
-            continue
-        if "[" not in wanted:
+def _any_of(names: Sequence[str], wanted: str, *, is_pytest: bool) -> bool:
+    return any(is_selected(name, [wanted], is_pytest=is_pytest) for name in names)
+
+
+def _check_names(tests: Mapping[str, bytes], selected: Sequence[str], *, is_pytest: bool) -> None:
+    """Raises TaskFault where the text of the tests alone says that there are none, or not those that are selected."""
+    known = defined_names(tests)
+    if not any(name.lower().startswith("test") for name in known):
+        raise TaskFault(f"{FIELD}.tests", f"{FIELD}.tests: the suite has no tests")
+    files = {*tests, *(path.rpartition("/")[2].removesuffix(".py") for path in tests)}
+    for wanted in selected:
+        name = wanted.rpartition("::" if is_pytest else ".")[2].partition("[")[0]
+        if name not in known and name not in files:
             raise TaskFault(f"{FIELD}.selected", f"{FIELD}.selected: there is no test {wanted}")
 
 

@@ -36,7 +36,7 @@ def test_a_candidate_that_gives_nothing_fails(judge: Judge, style: str) -> None:
 
 
 NEEDS = {
-    "derives a class": "class Mine(Stack):\n    pass\n",
+    "derives a class": "class Mine(Stack):\n    pass\ndef test_a():\n    assert Mine()\n",
     "patches the module": "def test_a(monkeypatch):\n    monkeypatch.setattr(stack, 'LIMIT', 3)\n",
     "patches by name": "def test_a():\n    with mock.patch('stack.Stack'):\n        assert Stack()\n",
     "sets a name of the module": "def test_a():\n    stack.LIMIT = 3\n",

@@ -372,3 +372,27 @@ def test_what_trusted_code_changes_candidates_may_leave_changed(judge: Judge) ->
     )
     assert verdict.score == 0
     assert "builtins.divmod was replaced" in verdict.cases[0].message
+
+
+@pytest.mark.parametrize(
+    "name", ["test_new.py/x", "test_new.py", "checks", ".basanite_unittest.py", "TEST_NEW.py"]
+)
+def test_no_file_gets_in_the_way_of_trusted_ones(judge: Judge, snapshot: str, name: str) -> None:
+    tests = dict.fromkeys(
+        ("test_new.py", "checks/test_more.py"),
+        "from calc import add\ndef test_new():\n    assert add(1, 1) == 2\n",
+    )
+    fail_to_pass = [f"{path}::test_new" for path in tests]
+    patch = GOLD + diff({name: "def test_new(): pass\n"})
+    verdict = judge(repository(patch, snapshot, fail_to_pass, PASS_TO_PASS, tests=tests, **PATHS))
+    assert verdict.outcome == result_pb2.OUTCOME_PASSED, said(verdict)
+    assert f"the change of {name} has no effect" in said(verdict)
+
+
+def test_a_file_may_become_a_directory(judge: Judge, snapshot: str) -> None:
+    patch = diff({"src/calc/core.py": None, "src/calc/core.py/x": "1\n"}) + diff({"src/calc/sums.py": FIXED})
+    patch += diff({"src/calc/__init__.py": "from calc.sums import add, div\n"})
+    opinion = tasks_pb2.SecondOpinion(mutations=2)
+    task = repository(patch, snapshot, FAIL_TO_PASS, PASS_TO_PASS, second_opinion=opinion, **PATHS)
+    verdict = judge(task)
+    assert verdict.outcome == result_pb2.OUTCOME_PASSED, said(verdict)
