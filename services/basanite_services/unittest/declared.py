@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +19,7 @@ def defined_names(files: Mapping[str, bytes]) -> set[str]:
     for path, content in files.items():
         if path.endswith(".py"):
             try:
-                nodes = list(ast.walk(_parse(content)))
+                nodes = list(ast.walk(parsed(content)))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
             kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -31,7 +32,7 @@ def broken_file(files: Mapping[str, bytes]) -> tuple[str, str] | None:
     for path, content in files.items():
         if path.endswith(".py"):
             try:
-                _parse(content)
+                parsed(content)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 return path, f"{type(error).__name__}: {error}"
     return None
@@ -44,17 +45,27 @@ def is_test_file(path: str, *, is_pytest: bool) -> bool:
     return name.endswith(".py") and (name.startswith("test_" if is_pytest else "test") or by_suffix)
 
 
+def parsed(content: bytes) -> ast.Module:
+    """The syntax tree, which is not to be changed: tests are the same for all candidates of a task. Raises SyntaxError,
+    ValueError, RecursionError, MemoryError."""
+    return _kept(content) if len(content) <= _KEPT_BYTES else _parse(content)
+
+
 def _parse(content: bytes) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(content)
 
 
+_KEPT_BYTES = 64 << 10
+_kept = functools.lru_cache(16)(_parse)
+
+
 def _of_file(path: str, content: bytes, *, is_pytest: bool) -> Iterator[str]:
     if not is_test_file(path, is_pytest=is_pytest):
         return
     try:
-        module = _parse(content)
+        module = parsed(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     prefix = f"{path}::" if is_pytest else f"{path.removesuffix('.py').replace('/', '.')}."

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping
 
+from basanite_services.unittest.declared import parsed
+
 _PATCHES = ("setattr", "delattr", "setitem", "object", "patch", "multiple")
 _LITERALS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr)
 _EQUAL = ("assertEqual", "assertEquals", "assertNotEqual", "assertListEqual", "assertIn", "assertCountEqual")
@@ -71,7 +73,7 @@ def _is_camel(full: str) -> bool:
 
 def _tree(content: bytes) -> ast.Module:
     try:
-        return ast.parse(content)
+        return parsed(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 

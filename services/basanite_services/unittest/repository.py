@@ -77,7 +77,8 @@ class _Candidate:
 async def judge_repository(task: tasks_pb2.UnittestTask, context: Context, store: Store[Pristine]) -> Verdict:
     """Raises InvalidItem, TaskFault (the tests do not end as the task says), ToolchainError, Overloaded."""
     async with _tree(task, context) as (environment, name, directory):
-        checked = _check(task, context, environment, name, WorkTree(directory))
+        work = WorkTree(directory)
+        checked = await asyncio.to_thread(_check, task, context, environment, name, work)
         reference = await asyncio.to_thread(_reference, task, checked)
         async with context.lend(environment) as sandbox:
             key = (checked.seed, context.limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ class _Task:
 
 async def judge_suite(task: tasks_pb2.UnittestTask, context: Context, store: Store[Tried]) -> Verdict:
     """Raises InvalidItem, TaskFault (the suite does not work, or does not pass its reference), Overloaded."""
-    checked = _check(task, context)
+    checked = await asyncio.to_thread(_check, task, context)
     async with context.lend(checked.environment) as sandbox:
         tried = Tried(())
         if checked.reference is not None:
@@ -75,7 +76,7 @@ async def judge_suite(task: tasks_pb2.UnittestTask, context: Context, store: Sto
             names = [*tried.tests] or [*checked.declared] or [*checked.suite.paths]
             rejected = result_pb2.OUTCOME_REJECTED
             return overall(rejected, str(bad), checked.rules, [Expected(name) for name in names])
-        _require_isolated(checked, files)
+        await asyncio.to_thread(_require_isolated, checked, files)
         reports = [await _run(checked, files, sandbox, tried.changed) for _ in range(checked.runs)]
     return _judge(checked, tried, reports)
 

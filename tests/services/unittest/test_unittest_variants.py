@@ -25,7 +25,13 @@ ALL = [example for folder in EXAMPLES.values() for example in folder]
 OTHERS = [variant for variant in VARIANTS if variant.uid is None and variant != VARIANTS[0]]
 
 
-@pytest.fixture(scope="module", params=OTHERS, ids=lambda variant: variant.name)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(variant, marks=() if variant is REDUCED else pytest.mark.full) for variant in OTHERS
+    ],
+    ids=lambda variant: variant.name,
+)
 def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
     variant: Variant = request.param
     try:
