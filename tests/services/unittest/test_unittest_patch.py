@@ -130,7 +130,7 @@ def change_at_random(chance: random.Random, folder: Path, before: dict[str, byte
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(12, 400))]
+    "seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(12, 150))]
 )
 def test_git_apply_says_and_does_the_same(tmp_path: Path, seed: int) -> None:
     """Of patches that git made: on the files that they were made for, and on others."""
