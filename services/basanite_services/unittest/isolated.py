@@ -59,7 +59,12 @@ async def run_isolated(
         "isolated": {"modules": modules_of(files), "classes": list(classes)},
     }
     program, _ = suite_program(Environment(), "")
-    tests_limits = replace(TESTS_LIMITS, wall_seconds=OVERTIME * limits.wall_seconds + WAIT_SECONDS)
+    tests_limits = replace(
+        TESTS_LIMITS,
+        cpu_seconds=max(TESTS_LIMITS.cpu_seconds, limits.cpu_seconds),
+        wall_seconds=OVERTIME * limits.wall_seconds + WAIT_SECONDS,
+        memory_bytes=max(TESTS_LIMITS.memory_bytes, limits.memory_bytes),
+    )
     candidate, trusted = await sandbox.run_pair(
         PythonModules(files), limits, program, tests_limits, stdin=json.dumps(job).encode(), files=tests
     )
