@@ -8,7 +8,7 @@ from typing import Any, Final
 from basanite._enums import FLAKY_POLICIES, FRAMEWORKS, MODES, SCORINGS, TEST_STATUS_NUMBERS, TEST_STATUSES
 from basanite._errors import CandidateRefused, ItemFormatError
 from basanite._fields import UNICODE_RULE, integer, is_unicode, mapping, string, text, texts
-from basanite._files import MAX_CANDIDATE_BYTES, files_from_proto, files_to_proto, trusted_to_proto
+from basanite._files import MAX_CANDIDATE_BYTES, files_from_proto, files_to_proto, named_files, trusted_to_proto
 from basanite._results import TestStatus
 from basanite._unittest_tasks import RepositoryTask, SecondOpinion, UnittestSuiteTask, UnittestTask
 from basanite.v1 import tasks_pb2
@@ -21,7 +21,6 @@ _SOLUTION: Final = "solution.py"
 _TESTS: Final = "test_solution.py"
 _SUITE: Final = "unittest.suite"
 _REPOSITORY: Final = "unittest.repository"
-_DEFAULT: Final = {0: "pytest"}
 
 
 def put_unittest(task: UnittestTask, proto: tasks_pb2.UnittestTask) -> None:
@@ -80,8 +79,8 @@ def _put_repository(task: RepositoryTask, proto: tasks_pb2.UnittestTask) -> None
     for name in ("fail_to_pass", "pass_to_pass", "protected", "python_path", "test_paths"):
         field = f"{_REPOSITORY}.{name}"
         getattr(form, name).extend(texts(getattr(task, name), field, "texts"))
-    if task.tests:
-        form.tests.extend(trusted_to_proto(task.tests, _TESTS, f"{_REPOSITORY}.tests"))
+    if tests := mapping(task.tests, f"{_REPOSITORY}.tests", "paths to texts"):
+        form.tests.extend(trusted_to_proto(tests, _TESTS, f"{_REPOSITORY}.tests"))
     form.reference_patch = text(task.reference_patch, f"{_REPOSITORY}.reference_patch")
     field = f"{_REPOSITORY}.expected_statuses"
     for name, status in mapping(task.expected_statuses, field, "names to TestStatus").items():
@@ -144,7 +143,7 @@ def _repository_from_proto(shared: dict[str, Any], proto: tasks_pb2.UnittestTask
         directory=form.directory,
         fail_to_pass=tuple(form.fail_to_pass),
         pass_to_pass=tuple(form.pass_to_pass),
-        tests={file.name: file.content for file in form.tests},
+        tests=named_files(form.tests, f"{_REPOSITORY}.tests"),
         protected=tuple(form.protected),
         reference_patch=form.reference_patch,
         expected_statuses=statuses,

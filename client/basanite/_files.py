@@ -61,12 +61,18 @@ def files_from_proto(
     protos: Iterable[tasks_pb2.SourceFile], name: str, field: str, what: str = ""
 ) -> str | dict[str, str]:
     """`what`: the candidate's files, in words; of trusted ones nothing."""
+    files = named_files(protos, field, what)
+    return files[name] if [*files] == [name] else files
+
+
+def named_files(protos: Iterable[tasks_pb2.SourceFile], field: str, what: str = "") -> dict[str, str]:
+    """As files_from_proto, but a single one has its name too."""
     pairs = [(file.name, file.content) for file in protos]
     files = dict(pairs)
     if len(files) < len(pairs):
         rule = "must be files of different names"
         raise CandidateRefused(field, rule, what) if what else ItemFormatError(field, rule)
-    return files[name] if [*files] == [name] else files
+    return files
 
 
 def _is_inside(path: str) -> bool:

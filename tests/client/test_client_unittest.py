@@ -79,6 +79,7 @@ def test_a_task_comes_back_as_it_was(task: Any) -> None:
         (UnittestSuiteTask("x", "t", selected="test_a"), "unittest.suite.selected"),
         (UnittestSuiteTask("x", "t" * (5 << 20)), "unittest.suite.tests"),
         (RepositoryTask("x"), "unittest.repository.source"),
+        (RepositoryTask("x", "0" * 64, tests="x"), "unittest.repository.tests"),  # type: ignore[arg-type]
         (RepositoryTask("x", "0" * 64, directory="/a"), "unittest.repository.source"),
         (
             RepositoryTask("x", "0" * 64, second_opinion=SecondOpinion(101)),
@@ -111,6 +112,17 @@ def test_what_is_no_item_is_refused_with_its_field(task: Any, field: str) -> Non
 def test_what_the_candidate_did_wrong_is_the_candidates(task: Any) -> None:
     with pytest.raises(CandidateRefused):
         item_to_proto(Item(task), Assurance.GUARDED)
+
+
+@pytest.mark.parametrize("form", ["suite", "repository"])
+def test_trusted_files_of_one_name_are_refused_and_none_is_chosen(form: str) -> None:
+    proto = item_to_proto(Item(SUITE if form == "suite" else REPOSITORY), Assurance.GUARDED)
+    tests = proto.unittest.suite.tests if form == "suite" else proto.unittest.repository.tests
+    tests.add(name=tests[0].name, content="other")
+    with pytest.raises(ItemFormatError) as caught:
+        item_from_proto(proto)
+    assert caught.value.field == f"unittest.{form}.tests"
+    assert not isinstance(caught.value, CandidateRefused)
 
 
 def test_a_tests_result_comes_back_as_it_was() -> None:
