@@ -225,7 +225,9 @@ def test_a_server_that_comes_back_is_sent_what_is_left_of_a_stream(server_proces
 # Servers that are not there, or not ours
 
 
-@pytest.mark.parametrize("address", ["unix:/nonexistent/socket", "127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "address", [pytest.param("unix:/nonexistent/socket", marks=pytest.mark.full), "127.0.0.1:1"]
+)
 def test_a_server_that_is_not_there_is_an_error_within_five_seconds(address: str) -> None:
     start = time.monotonic()
     with Client(address) as client, pytest.raises(ConnectionFailed, match=address):

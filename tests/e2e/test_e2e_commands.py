@@ -15,6 +15,7 @@ import pytest
 ESCAPE = "\x1b"
 
 
+@pytest.mark.full
 def test_the_demo_judges_all_programs_as_it_must(doctor: str, folder: Path) -> None:
     done = command.run("demo")
     assert done.returncode == 0, done.stdout + done.stderr

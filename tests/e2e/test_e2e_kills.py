@@ -8,4 +8,4 @@ from e2e_kills import judge_under_fire
 
 
 def test_items_are_judged_truly_while_processes_of_the_server_are_killed(doctor: str, folder: Path) -> None:
-    judge_under_fire(300, 0.25, folder)
+    judge_under_fire(150, 0.25, folder)

@@ -68,7 +68,9 @@ def test_a_step_whose_server_does_not_come_back_masks_the_rest_and_the_next_one_
         assert score(later) == later.deserved
 
 
-@pytest.mark.parametrize(("form", "transport"), list(zip(FORMS, ("unix", "tcp"), strict=True)))
+@pytest.mark.parametrize(
+    ("form", "transport"), [pytest.param(FORMS[0], "unix", marks=pytest.mark.full), (FORMS[1], "tcp")]
+)
 def test_a_step_without_a_server_ends_soon_with_an_error_that_says_what_to_do(
     folder: Path, form: str, transport: str
 ) -> None:

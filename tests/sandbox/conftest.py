@@ -19,6 +19,15 @@ from sandbox_reduced import NOT_WHERE_REDUCED
 
 from basanite_sandboxes.spec import SandboxUnavailable
 
+_LATER = {
+    "test_sandbox_limits": (),
+    "test_sandbox_load": ("fallback", "no-cgroups", "reduced"),
+    "test_sandbox_losses": ("fallback", "no-cgroups"),
+    "test_sandbox_masking": (),
+    "test_sandbox_tools": ("fallback", "no-cgroups"),
+}
+"""Variants that run with `make test-full` alone; of all other modules it is "no-cgroups"."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -54,10 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             reason = NOT_WHERE_REDUCED.get(getattr(item, "originalname", ""))
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
-        # What decides near a time limit is the server's, whatever the cell: two variants are enough each time.
-        if item.path.stem == "test_sandbox_load" and any(
-            isinstance(value, Variant) and value.name in ("fallback", "no-cgroups") for value in values
-        ):
+        # What these are about hardly depends on the variant: one or two of them are enough each time.
+        later = _LATER.get(item.path.stem, ("no-cgroups",))
+        if any(isinstance(value, Variant) and value.name in later for value in values):
             item.add_marker(pytest.mark.full)
 
 

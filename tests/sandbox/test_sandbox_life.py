@@ -205,7 +205,8 @@ def test_waiting_for_a_sandbox_is_in_order_and_can_be_cancelled(variant: Variant
 # The service dies ----------------------------------------------------------------------------------------
 
 _SERVICE = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
 sys.path.insert(0, sys.argv[1])
 from sandbox_box import *
 from basanite_sandboxes.process import procfs

@@ -61,7 +61,10 @@ def test_the_names_of_verilog_stand_for_each_other(said: str, wanted: str) -> No
 def test_a_patch_is_found_whole_with_its_blank_context_and_last_newline(said: str, wanted: str) -> None:
     patch = "--- a/x\n+++ b/x\n@@ -1,4 +1,4 @@\n a\n \n-b\n+c\n \n"
     assert fenced_block(wanted)(fenced(patch, said) + fenced("x", "python")) == patch
-    assert fenced_block(wanted)("1. so\n\n" + textwrap.indent(fenced(patch, said), "   ", lambda _: True)) == patch
+    assert (
+        fenced_block(wanted)("1. so\n\n" + textwrap.indent(fenced(patch, said), "   ", lambda _: True))
+        == patch
+    )
 
 
 def test_line_ends_of_windows_do_not_hide_a_block() -> None:

@@ -257,7 +257,9 @@ assert asyncio.run(ask()) == [1, 1, 1]
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("make", [compute_score_function, sync_compute_score_function])
+@pytest.mark.parametrize(
+    "make", [compute_score_function, pytest.param(sync_compute_score_function, marks=pytest.mark.full)]
+)
 def test_an_absent_server_is_an_error_for_every_sample_within_5_seconds(make: Any) -> None:
     kind = AsyncClient if make is compute_score_function else Client
     compute_score = make(CHECK, client=kind("unix:/nonexistent/socket"), on_failure=0.0)
