@@ -8,7 +8,13 @@ from typing import Any, Final
 from basanite._enums import FLAKY_POLICIES, FRAMEWORKS, MODES, SCORINGS, TEST_STATUS_NUMBERS, TEST_STATUSES
 from basanite._errors import CandidateRefused, ItemFormatError
 from basanite._fields import UNICODE_RULE, integer, is_unicode, mapping, string, text, texts
-from basanite._files import MAX_CANDIDATE_BYTES, files_from_proto, files_to_proto, named_files, trusted_to_proto
+from basanite._files import (
+    MAX_CANDIDATE_BYTES,
+    files_from_proto,
+    files_to_proto,
+    named_files,
+    trusted_to_proto,
+)
 from basanite._results import TestStatus
 from basanite._unittest_tasks import RepositoryTask, SecondOpinion, UnittestSuiteTask, UnittestTask
 from basanite.v1 import tasks_pb2
