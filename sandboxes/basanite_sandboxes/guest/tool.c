@@ -6,9 +6,9 @@
  * runs, and a pipe that is written to once all is ready), the program's path, and the libraries, one a line. A program
  * that says nothing there does not take part: it is statically linked, a script, or lacks a library.
  *
- * Of a program that embeds Python three of the lines are "python:" with the path of its library, "once:" with a statement
- * to run now, and "each:" with one for the start of each run. The program may initialise Python again: that keeps the
- * modules. */
+ * A line "call:" names a function to call now. Of a program that embeds Python three of the lines are "python:" with the
+ * path of its library, "once:" with a statement to run now, and "each:" with one for the start of each run. The program
+ * may initialise Python again: that keeps the modules. */
 #define _GNU_SOURCE
 #include "cell.h"
 
@@ -104,6 +104,10 @@ static void forget(const char *name) {
 /* Do what one line says; 0 if that cannot be. */
 static int load(const char *line) {
   if (*line == '/') return dlopen(line, RTLD_LAZY) != 0;
+  if (!strncmp(line, "call:", 5)) {
+    void (*function)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, line + 5);
+    return function ? (function(), 1) : 0;
+  }
   if (!strncmp(line, "once:", 5)) return python_run && python_run(line + 5) == 0;
   if (!strncmp(line, "each:", 5)) return (each_run = strdup(line + 5)) != 0;
   if (strncmp(line, "python:", 7)) return 0;

@@ -149,7 +149,7 @@ class Processes(ABC):
 
 def _loads(tool: Tool) -> list[str]:
     """What a warm tool does when it starts, as tool.c reads it."""
-    words = list(tool.loads)
+    words = [*tool.loads, *(f"call:{name}" for name in tool.prepares)]
     if tool.python is not None:
         words += [f"python:{tool.python.library}", f"once:{tool.python.once}", f"each:{tool.python.each}"]
     return words
