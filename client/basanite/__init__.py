@@ -25,6 +25,13 @@ from basanite._errors import (
     UploadFailed,
     ValueFormatError,
 )
+from basanite._lean_tasks import (
+    LeanCompleteTask,
+    LeanElaborateTask,
+    LeanStep,
+    LeanStepsTask,
+    LeanTheoremTask,
+)
 from basanite._results import (
     Assurance,
     CapturedOutput,
@@ -121,6 +128,11 @@ __all__ = [
     "IsolationInfo",
     "Item",
     "ItemFormatError",
+    "LeanCompleteTask",
+    "LeanElaborateTask",
+    "LeanStep",
+    "LeanStepsTask",
+    "LeanTheoremTask",
     "Limits",
     "LocalServerFailed",
     "Outcome",

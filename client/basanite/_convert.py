@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from basanite._convert_code import code_from_proto, put_code
+from basanite._convert_lean import lean_from_proto, put_lean
 from basanite._convert_unittest import put_unittest, unittest_from_proto
 from basanite._convert_verilog import put_verilog, verilog_from_proto
 from basanite._enums import ASSURANCE_NUMBERS, ASSURANCES
 from basanite._errors import ItemFormatError
 from basanite._fields import text
+from basanite._lean_tasks import LeanTask
 from basanite._results import Assurance
 from basanite._tasks import CodeTask, ExtensionTask, Item, Limits, Task
 from basanite._unittest_tasks import UnittestTask
@@ -69,6 +71,9 @@ def _item_to_proto(item: Item, assurance: Assurance) -> verifier_pb2.Item:
     elif isinstance(task, UnittestTask):
         proto.kind = "unittest"
         put_unittest(task, proto.unittest)
+    elif isinstance(task, LeanTask):
+        proto.kind = "lean"
+        put_lean(task, proto.lean)
     elif isinstance(task, ExtensionTask):
         proto.kind = proto.extension.kind = text(task.kind, "extension.kind")
         if not isinstance(task.payload, bytes):
@@ -139,6 +144,8 @@ def _task_from_proto(proto: verifier_pb2.Item) -> Task:
         return ExtensionTask(kind=kind, payload=proto.extension.payload)
     if which == "unittest":
         return unittest_from_proto(proto.unittest)
+    if which == "lean":
+        return lean_from_proto(proto.lean)
     if which == "verilog":
         return verilog_from_proto(proto.verilog)
     return code_from_proto(proto.code)

@@ -53,6 +53,14 @@ def _candidates_texts(item: Any) -> Iterator[tuple[dict[str, Any], str, Candidat
         code = item["code"]
         yield code, "source", CandidateRefused("code.source", UNICODE_RULE, scored="program" not in code)
         return
+    if "lean" in item:
+        lean = item["lean"]
+        scored = "elaborate" not in lean
+        yield lean, "solution", CandidateRefused("lean.solution", UNICODE_RULE, "the proof", scored)
+        for index, step in enumerate(lean.get("steps", {}).get("steps", ())):
+            field = f"lean.steps.steps[{index}].proof"
+            yield step, "proof", CandidateRefused(field, UNICODE_RULE, "the proof")
+        return
     kind, what = ("unittest", "the program") if "unittest" in item else ("verilog", "the design")
     task = item[kind]
     if "patch" in task:

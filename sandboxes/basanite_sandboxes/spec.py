@@ -219,10 +219,10 @@ class Tool:
     """Libraries that it always loads by name when it starts."""
     files: tuple[str, ...] = ()
     """Further files, or directories with all that is below."""
-    prepares: tuple[str, ...] = ()
-    """Functions without arguments, of libraries that it is linked with, that a warm tool calls before its first run. They
-    may be called again by the run."""
     python: EmbeddedPython | None = None
+    prepares: tuple[str, ...] = ()
+    """Functions without arguments, of libraries that it is linked with, that a warm tool calls before its first run.
+    The run may call them again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ TASKS = (
         "VerilogEquivalenceTask",
         "VerilogTestbenchTask",
     }
+    | {"LeanCompleteTask", "LeanElaborateTask", "LeanStep", "LeanStepsTask", "LeanTheoremTask"}
     | {"RepositoryTask", "SecondOpinion", "UnittestSuiteTask"}
 )
 RESULTS = {

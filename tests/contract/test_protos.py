@@ -30,6 +30,7 @@ def test_a_kind_is_the_name_of_its_field() -> None:
         "code": "CodeTask",
         "unittest": "UnittestTask",
         "verilog": "VerilogTask",
+        "lean": "LeanTask",
         "extension": "ExtensionTask",
     }
 

@@ -166,6 +166,7 @@ class Verdict(google.protobuf.message.Message):
     DIAGNOSTICS_FIELD_NUMBER: builtins.int
     NEAR_LIMIT_FIELD_NUMBER: builtins.int
     VCD_FIELD_NUMBER: builtins.int
+    FEEDBACK_FIELD_NUMBER: builtins.int
     outcome: global___Outcome.ValueType
     """PASSED, or that of the first case, in case order, that did not pass. Never NOT_RUN."""
     score: builtins.float
@@ -184,6 +185,10 @@ class Verdict(google.protobuf.message.Message):
     Equivalence: inputs, outputs and what was expected, step by step; where all does not fit, from shortly before the
     first difference on. Testbench: the ports of the design as the simulation goes; where all does not fit, as far as it
     does. Empty if there is nothing that can be shown.
+    """
+    feedback: builtins.str
+    """Of Lean: what a prover can be told to correct itself with, in the form of Goedel-Prover-V2: at most eight numbered
+    errors, each with the offending code. Empty if there is nothing to tell.
     """
     @property
     def guards(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -215,9 +220,10 @@ class Verdict(google.protobuf.message.Message):
         diagnostics: collections.abc.Iterable[global___Diagnostic] | None = ...,
         near_limit: builtins.bool = ...,
         vcd: builtins.str | None = ...,
+        feedback: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_score", b"_score", "_vcd", b"_vcd", "score", b"score", "vcd", b"vcd"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_score", b"_score", "_vcd", b"_vcd", "assurance", b"assurance", "cases", b"cases", "diagnostics", b"diagnostics", "guards", b"guards", "near_limit", b"near_limit", "outcome", b"outcome", "parts", b"parts", "score", b"score", "score_is_lower_bound", b"score_is_lower_bound", "score_policy", b"score_policy", "vcd", b"vcd"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_score", b"_score", "_vcd", b"_vcd", "assurance", b"assurance", "cases", b"cases", "diagnostics", b"diagnostics", "feedback", b"feedback", "guards", b"guards", "near_limit", b"near_limit", "outcome", b"outcome", "parts", b"parts", "score", b"score", "score_is_lower_bound", b"score_is_lower_bound", "score_policy", b"score_policy", "vcd", b"vcd"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_score", b"_score"]) -> typing.Literal["score"] | None: ...
     @typing.overload
@@ -241,6 +247,7 @@ class CaseResult(google.protobuf.message.Message):
     RAISED_FIELD_NUMBER: builtins.int
     MISMATCH_FIELD_NUMBER: builtins.int
     TEST_FIELD_NUMBER: builtins.int
+    DECLARATION_FIELD_NUMBER: builtins.int
     outcome: global___Outcome.ValueType
     weight: builtins.int
     """1 to 10^6, from the task."""
@@ -258,6 +265,8 @@ class CaseResult(google.protobuf.message.Message):
     """Function tasks: the arguments after the call, a tagged JSON array. Set where the call changed them, and
     there is room as above.
     """
+    declaration: builtins.str
+    """Lean: the declaration that the case is about."""
     @property
     def usage(self) -> global___Usage: ...
     @property
@@ -291,9 +300,10 @@ class CaseResult(google.protobuf.message.Message):
         raised: global___RaisedException | None = ...,
         mismatch: global___WaveMismatch | None = ...,
         test: global___TestResult | None = ...,
+        declaration: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "_test", b"_test", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "mismatch", b"mismatch", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "test", b"test", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "_test", b"_test", "arguments_after", b"arguments_after", "exit_status", b"exit_status", "message", b"message", "mismatch", b"mismatch", "outcome", b"outcome", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "test", b"test", "usage", b"usage", "weight", b"weight"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_arguments_after", b"_arguments_after", "_exit_status", b"_exit_status", "_mismatch", b"_mismatch", "_output", b"_output", "_raised", b"_raised", "_returned", b"_returned", "_signal", b"_signal", "_test", b"_test", "arguments_after", b"arguments_after", "declaration", b"declaration", "exit_status", b"exit_status", "message", b"message", "mismatch", b"mismatch", "outcome", b"outcome", "output", b"output", "raised", b"raised", "returned", b"returned", "signal", b"signal", "test", b"test", "usage", b"usage", "weight", b"weight"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_arguments_after", b"_arguments_after"]) -> typing.Literal["arguments_after"] | None: ...
     @typing.overload

@@ -1479,6 +1479,200 @@ class TestRepeats(google.protobuf.message.Message):
 global___TestRepeats = TestRepeats
 
 @typing.final
+class LeanTask(google.protobuf.message.Message):
+    """Kind "lean": does Lean 4's kernel accept a proof of exactly what was asked for?
+
+    Challenge and solution are compiled apart, as files of the same module. What they compile to is compared outside of Lean:
+    each target must be of the same kind, with the same universe parameters and type, and all that its type reaches in the
+    file must be defined as in the challenge. It may depend on no axiom but those that are allowed, and what it depends on is
+    checked once more by the kernel, in another sandbox. What Lean or the solution prints decides nothing. One case a target;
+    assurance SEPARATED.
+
+    Item.environment names a Lake workspace whose modules can be imported.
+
+    REJECTED: does not compile, imports what the challenge does not, or has a header that is not supported (`prelude`,
+    `module`). FAILED: another statement, a target that is missing, `sorry`, or the kernel rejects it. FORBIDDEN: an axiom that
+    is not allowed; what is unsafe, extern or implemented_by reached by a target; a compiled file that Lean has not written. A
+    challenge that does not compile is a TASK_FAULT.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOLUTION_FIELD_NUMBER: builtins.int
+    ALLOWED_AXIOMS_FIELD_NUMBER: builtins.int
+    THEOREM_FIELD_NUMBER: builtins.int
+    COMPLETE_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    ELABORATE_FIELD_NUMBER: builtins.int
+    solution: builtins.str
+    """The candidate's text: a whole file, or in form `complete` what takes the place of the hole. At most 1 MiB; more, or what
+    is no text, is REJECTED. Not of form `steps`.
+    """
+    @property
+    def allowed_axioms(self) -> global___AllowedAxioms:
+        """Axioms that may be used; unset: propext, Quot.sound, Classical.choice."""
+
+    @property
+    def theorem(self) -> global___TheoremForm: ...
+    @property
+    def complete(self) -> global___CompleteForm: ...
+    @property
+    def steps(self) -> global___StepsForm: ...
+    @property
+    def elaborate(self) -> global___ElaborateForm: ...
+    def __init__(
+        self,
+        *,
+        solution: builtins.str = ...,
+        allowed_axioms: global___AllowedAxioms | None = ...,
+        theorem: global___TheoremForm | None = ...,
+        complete: global___CompleteForm | None = ...,
+        steps: global___StepsForm | None = ...,
+        elaborate: global___ElaborateForm | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "steps", b"steps", "theorem", b"theorem"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "solution", b"solution", "steps", b"steps", "theorem", b"theorem"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_allowed_axioms", b"_allowed_axioms"]) -> typing.Literal["allowed_axioms"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["theorem", "complete", "steps", "elaborate"] | None: ...
+
+global___LeanTask = LeanTask
+
+@typing.final
+class AllowedAxioms(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: builtins.int
+    @property
+    def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """e.g. "propext". One that the challenge declares itself must be declared alike in the solution."""
+
+    def __init__(
+        self,
+        *,
+        names: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["names", b"names"]) -> None: ...
+
+global___AllowedAxioms = AllowedAxioms
+
+@typing.final
+class TheoremForm(google.protobuf.message.Message):
+    """A whole file against a whole file."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CHALLENGE_FIELD_NUMBER: builtins.int
+    TARGETS_FIELD_NUMBER: builtins.int
+    challenge: builtins.str
+    """Trusted: imports, definitions, and statements ended by `sorry`. At most 4 MiB."""
+    @property
+    def targets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of what the solution is to prove, or to define; empty: all that the challenge ends by `sorry`."""
+
+    def __init__(
+        self,
+        *,
+        challenge: builtins.str = ...,
+        targets: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["challenge", b"challenge", "targets", b"targets"]) -> None: ...
+
+global___TheoremForm = TheoremForm
+
+@typing.final
+class CompleteForm(google.protobuf.message.Message):
+    """What a prover that emits a proof alone completes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PREFIX_FIELD_NUMBER: builtins.int
+    SUFFIX_FIELD_NUMBER: builtins.int
+    TARGETS_FIELD_NUMBER: builtins.int
+    prefix: builtins.str
+    """Trusted text before and after the hole. With `sorry` in the hole it is the challenge."""
+    suffix: builtins.str
+    @property
+    def targets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """As in TheoremForm."""
+
+    def __init__(
+        self,
+        *,
+        prefix: builtins.str = ...,
+        suffix: builtins.str = ...,
+        targets: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["prefix", b"prefix", "suffix", b"suffix", "targets", b"targets"]) -> None: ...
+
+global___CompleteForm = CompleteForm
+
+@typing.final
+class StepsForm(google.protobuf.message.Message):
+    """Many small statements, a case each, compiled together. What does not compile fails alone."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PREAMBLE_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    preamble: builtins.str
+    """Trusted: imports and definitions for all."""
+    @property
+    def steps(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LeanStep]:
+        """1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        preamble: builtins.str = ...,
+        steps: collections.abc.Iterable[global___LeanStep] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["preamble", b"preamble", "steps", b"steps"]) -> None: ...
+
+global___StepsForm = StepsForm
+
+@typing.final
+class LeanStep(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    STATEMENT_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name of the declaration, e.g. "step_1"."""
+    statement: builtins.str
+    """Trusted: the declaration up to its ":=", which is not part of it, e.g. "theorem step_1 (n : Nat) : n + 0 = n"."""
+    proof: builtins.str
+    """The candidate's: what follows, e.g. "by simp"."""
+    weight: builtins.int
+    """1 to 10^6; 0 (unset) is 1."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        statement: builtins.str = ...,
+        proof: builtins.str = ...,
+        weight: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "proof", b"proof", "statement", b"statement", "weight", b"weight"]) -> None: ...
+
+global___LeanStep = LeanStep
+
+@typing.final
+class ElaborateForm(google.protobuf.message.Message):
+    """What Lean says about a file: messages and goals as diagnostics. COMPLETED, or what kept it from its end; no score."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___ElaborateForm = ElaborateForm
+
+@typing.final
 class ExtensionTask(google.protobuf.message.Message):
     """A task of a kind that is not part of this contract. Item.kind names it, e.g. "example.org/sql"."""
 

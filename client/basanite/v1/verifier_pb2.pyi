@@ -306,6 +306,7 @@ class Item(google.protobuf.message.Message):
     CODE_FIELD_NUMBER: builtins.int
     UNITTEST_FIELD_NUMBER: builtins.int
     VERILOG_FIELD_NUMBER: builtins.int
+    LEAN_FIELD_NUMBER: builtins.int
     EXTENSION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Chosen by the caller, 1 to 256 bytes, unique in its batch; all items that share an id are INVALID_ITEM."""
@@ -331,8 +332,10 @@ class Item(google.protobuf.message.Message):
     @property
     def verilog(self) -> basanite.v1.tasks_pb2.VerilogTask: ...
     @property
+    def lean(self) -> basanite.v1.tasks_pb2.LeanTask: ...
+    @property
     def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask:
-        """13 and 14 are kept for lean and dafny."""
+        """14 is kept for dafny."""
 
     def __init__(
         self,
@@ -346,11 +349,12 @@ class Item(google.protobuf.message.Message):
         code: basanite.v1.tasks_pb2.CodeTask | None = ...,
         unittest: basanite.v1.tasks_pb2.UnittestTask | None = ...,
         verilog: basanite.v1.tasks_pb2.VerilogTask | None = ...,
+        lean: basanite.v1.tasks_pb2.LeanTask | None = ...,
         extension: basanite.v1.tasks_pb2.ExtensionTask | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "limits", b"limits", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "unittest", "verilog", "extension"] | None: ...
+    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "lean", b"lean", "limits", b"limits", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "lean", b"lean", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "unittest", "verilog", "lean", "extension"] | None: ...
 
 global___Item = Item
 

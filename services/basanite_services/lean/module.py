@@ -47,10 +47,11 @@ class Constant:
     """Inductive types and recursors: the types that are defined together. Constructors: the type."""
     constructors: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
-    """Inductive types: parameters, indices, nested ones. Constructors: index, parameters, fields. Recursors: parameters,
-    indices, motives, minor premises, whether it is like that of equality."""
+    """Inductive types: parameters, indices, nested ones. Constructors: index, parameters, fields. Recursors:
+    parameters, indices, motives, minor premises, whether it is like that of equality."""
     hint: int = 0
-    """Definitions: 0 opaque, 1 abbreviation, else the height and 2. The kernel's way of unfolding; it proves nothing."""
+    """Definitions: 0 opaque, 1 abbreviation, else the height and 2. The kernel's way of unfolding; it proves
+    nothing."""
 
     @property
     def meaning(self) -> tuple[object, ...]:
@@ -87,6 +88,11 @@ def read_module(image: Image, terms: Terms) -> Module:
         raise OleanError("not as Lean writes it") from None
 
 
+def read_imports_of(image: Image, terms: Terms) -> tuple[int, ...]:
+    """Names of the modules that a file imports. Raises OleanError."""
+    return _Reader(image, terms).imports()
+
+
 class _Reader:
     """Remembers what it has read by its pointer: everything is read once."""
 
@@ -100,10 +106,17 @@ class _Reader:
         self._naturals: dict[int, int] = {}
         self._strings: dict[int, str] = {}
 
-    def module(self) -> Module:
+    def imports(self) -> tuple[int, ...]:
+        return tuple(map(self._import, self._image.array(self._root()[0])))
+
+    def _root(self) -> tuple[int, ...]:
         tag, fields, _ = self._image.constructor(self._image.root)
         if tag != 0 or len(fields) < 5:
             raise OleanError("no module")
+        return fields
+
+    def module(self) -> Module:
+        fields = self._root()
         imports = [self._import(pointer) for pointer in self._image.array(fields[0])]
         names = [self.name(pointer) for pointer in self._image.array(fields[1])]
         pointers = self._image.array(fields[2])
@@ -312,9 +325,9 @@ class _Reader:
                 group = (self.name(inner[1]),)
                 return Constant(name, kind, parameters, type_, safety=safety, group=group, numbers=numbers)
             case _:
-                numbers = (*(self._natural(inner[number]) for number in (2, 3, 4, 5)), rest[0])
-                safety, group = "unsafe" if rest[1] else "", self._names_of(inner[1])
-                return Constant(name, kind, parameters, type_, safety=safety, group=group, numbers=numbers)
+                counts = (*(self._natural(inner[number]) for number in (2, 3, 4, 5)), rest[0])
+                safety, types = "unsafe" if rest[1] else "", self._names_of(inner[1])
+                return Constant(name, kind, parameters, type_, safety=safety, group=types, numbers=counts)
 
     def _hint(self, pointer: int) -> int:
         if pointer & 1:

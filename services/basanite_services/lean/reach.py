@@ -1,4 +1,4 @@
-"""What a constant depends on, through everything that its own module declares."""
+"""What constants depend on, through everything that their own module declares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from basanite_services.lean.module import Constant
 from basanite_services.lean.olean import OleanError
-from basanite_services.lean.terms import Term, Terms, children
+from basanite_services.lean.terms import Terms, children
+
+_VISITS_EACH, _VISITS = 50, 1_000_000
+"""Expressions that are looked at: so many for each that there is, and these. Constants share some, never most."""
 
 
 @dataclass
@@ -32,16 +35,32 @@ def reach(
     *,
     by_type_alone: Collection[int] = (),
 ) -> Reached:
-    """`by_type_alone`: constants whose values are not looked into. Raises OleanError where a constant depends on itself, or
-    is not finished."""
+    """`by_type_alone`: constants whose values are not looked into. Raises OleanError where a constant depends on
+    itself, or is not finished."""
     return _Search(terms, constants, by_type_alone).run(roots)
 
 
-class _Search:
-    """Depth first over constants and expressions, without recursion, each gone through once.
+def mentioned(terms: Terms, roots: Iterable[int]) -> Iterator[int]:
+    """Names of the constants in expressions, and a 0 for each that was looked at. Raises OleanError for what no
+    finished declaration holds."""
+    stack, seen = [*roots], set()
+    while stack:
+        number = stack.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        term = terms.expressions[number]
+        kind = term[0]
+        if kind in ("const", "proj"):
+            yield term[1]  # type: ignore[misc]
+        elif kind in ("fvar", "mvar"):
+            raise OleanError("a declaration that is not finished")
+        yield 0
+        stack.extend(children(term))
 
-    A node is a number: not negative that of an expression, else that of a group.
-    """
+
+class _Search:
+    """Depth first, without recursion. A group is known by the name of its first constant."""
 
     def __init__(
         self, terms: Terms, constants: Mapping[int, Constant], by_type_alone: Collection[int]
@@ -53,82 +72,53 @@ class _Search:
         self._members: dict[int, list[Constant]] = {}
         for name, leader in self._leaders.items():
             self._members.setdefault(leader, []).append(constants[name])
-        self._reached = Reached()
-        self._foreign: set[int] = set()
+        self._visits = _VISITS_EACH * len(terms.expressions) + _VISITS
 
     def _leader(self, constant: Constant) -> int:
-        """The name of the first of its group."""
         if constant.kind == "constructor":
             constant = self._constants.get(constant.group[0], constant)
         return constant.group[0] if constant.group else constant.name
 
     def run(self, roots: Iterable[int]) -> Reached:
+        reached = Reached()
         done: dict[int, bool] = {}
-        """Nodes; False: some of what it depends on is still being gone through."""
-        groups: list[int] = []
-        """Those that are being gone through."""
-        stack: list[tuple[int, Iterator[int]]] = []
+        """Groups and imported constants; False: some of what it depends on is still being gone through."""
+        stack: list[tuple[int, Iterator[int]]] = [(0, iter([*roots]))]
+        while stack:
+            leader, names = stack[-1]
+            for name in names:
+                below = self._leaders.get(name)
+                if below is None:
+                    if name not in done:
+                        done[name] = True
+                        reached.imported.append(name)
+                elif below not in done:
+                    done[below] = False
+                    stack.append((below, iter(self._mentions(below))))
+                    break
+                elif not done[below] and below != leader:
+                    raise OleanError(f"{self._terms.shown(name)} depends on itself")
+            else:
+                stack.pop()
+                if stack:
+                    done[leader] = True
+                    reached.groups.append(tuple(self._members[leader]))
+        return reached
 
-        def enter(node: int) -> None:
-            done[node] = False
-            stack.append((node, self._below(node)))
-            if node < 0:
-                groups.append(node)
-
-        for root in roots:
-            for first in self._node(root):
-                if first not in done:
-                    enter(first)
-            while stack:
-                node, below = stack[-1]
-                for next_ in below:
-                    if next_ not in done:
-                        enter(next_)
-                        break
-                    if not done[next_] and next_ != groups[-1]:
-                        raise OleanError("a constant that depends on itself")
-                else:
-                    stack.pop()
-                    done[node] = True
-                    if node < 0:
-                        groups.pop()
-                        self._reached.groups.append(tuple(self._members[-node - 1]))
-        return self._reached
-
-    def _node(self, name: int) -> Iterator[int]:
-        leader = self._leaders.get(name)
-        if leader is not None:
-            yield -leader - 1
-        elif name not in self._foreign:
-            self._foreign.add(name)
-            self._reached.imported.append(name)
-
-    def _below(self, node: int) -> Iterator[int]:
-        if node < 0:
-            return self._below_group(-node - 1)
-        term = self._terms.expressions[node]
-        return self._below_expression(term)
-
-    def _below_expression(self, term: Term) -> Iterator[int]:
-        name = mentioned_by(term)
-        if name is not None:
-            yield from self._node(name)
-        yield from children(term)
-
-    def _below_group(self, leader: int) -> Iterator[int]:
+    def _mentions(self, leader: int) -> dict[int, None]:
+        """Constants that a group mentions, each once."""
+        names: dict[int, None] = {}
+        roots = []
         for constant in self._members[leader]:
-            for name in (*constant.group, *constant.constructors):
-                yield from self._node(name)
-            yield constant.type
+            names.update(dict.fromkeys((*constant.group, *constant.constructors)))
+            roots.append(constant.type)
             if constant.value is not None and constant.name not in self._by_type_alone:
-                yield constant.value
-
-
-def mentioned_by(term: Term) -> int | None:
-    """The constant that an expression itself names. Raises OleanError for what no finished declaration holds."""
-    kind = term[0]
-    if kind in ("const", "proj"):
-        return term[1]  # type: ignore[return-value]
-    if kind in ("fvar", "mvar"):
-        raise OleanError("a declaration that is not finished")
-    return None
+                roots.append(constant.value)
+        for name in mentioned(self._terms, roots):
+            if name:
+                names[name] = None
+            else:
+                self._visits -= 1
+                if self._visits < 0:
+                    raise OleanError("declarations that share too much")
+        return names

@@ -1,4 +1,5 @@
-"""Names, universe levels and expressions, each kept once: two that are equal have one number, whatever file they are of.
+"""Names, universe levels and expressions, each kept once: two that are equal have one number, whatever file they are
+of.
 
 What the kernel does not look at is left out: names and kinds of binders, annotations.
 """

@@ -1,0 +1,101 @@
+"""Tasks of the kind "lean" to and from protobuf."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from basanite._errors import CandidateRefused, ItemFormatError
+from basanite._fields import UNICODE_RULE, integer, is_unicode, sequence, string, text, texts
+from basanite._lean_tasks import (
+    STANDARD_AXIOMS,
+    LeanCompleteTask,
+    LeanElaborateTask,
+    LeanStep,
+    LeanStepsTask,
+    LeanTask,
+    LeanTheoremTask,
+)
+from basanite.v1 import tasks_pb2
+
+_MAX_SOLUTION_BYTES: Final = 1 << 20
+_MAX_WEIGHT: Final = 1_000_000
+_MAX_STEPS: Final = 1_000
+
+
+def put_lean(task: LeanTask, proto: tasks_pb2.LeanTask) -> None:
+    """Fill in the message. Raises ItemFormatError."""
+    if not isinstance(task, LeanElaborateTask):
+        axioms = texts(task.allowed_axioms, "lean.allowed_axioms.names", "names")
+        if axioms != [*STANDARD_AXIOMS]:
+            proto.allowed_axioms.names.extend(axioms)
+            proto.allowed_axioms.SetInParent()
+    if isinstance(task, LeanStepsTask):
+        _put_steps(task, proto.steps)
+        return
+    scored = not isinstance(task, LeanElaborateTask)
+    proto.solution = _candidates(task.solution, "lean.solution", _MAX_SOLUTION_BYTES, scored=scored)
+    if isinstance(task, LeanTheoremTask):
+        proto.theorem.challenge = text(task.challenge, "lean.theorem.challenge")
+        proto.theorem.targets.extend(texts(task.targets, "lean.theorem.targets", "names"))
+        proto.theorem.SetInParent()
+    elif isinstance(task, LeanCompleteTask):
+        proto.complete.prefix = text(task.prefix, "lean.complete.prefix")
+        proto.complete.suffix = text(task.suffix, "lean.complete.suffix")
+        proto.complete.targets.extend(texts(task.targets, "lean.complete.targets", "names"))
+        proto.complete.SetInParent()
+    else:
+        proto.elaborate.SetInParent()
+
+
+def _put_steps(task: LeanStepsTask, proto: tasks_pb2.StepsForm) -> None:
+    proto.preamble = text(task.preamble, "lean.steps.preamble")
+    steps = sequence(task.steps, "lean.steps.steps", "LeanSteps")
+    if not 1 <= len(steps) <= _MAX_STEPS:
+        raise ItemFormatError("lean.steps.steps", f"must be 1 to {_MAX_STEPS}")
+    left = _MAX_SOLUTION_BYTES
+    for index, step in enumerate(steps):
+        field = f"lean.steps.steps[{index}]"
+        if not isinstance(step, LeanStep):
+            raise ItemFormatError(field, "must be a LeanStep")
+        proof = _candidates(step.proof, f"{field}.proof", left)
+        left -= len(proof.encode())
+        proto.steps.add(
+            name=text(step.name, f"{field}.name"),
+            statement=text(step.statement, f"{field}.statement"),
+            proof=proof,
+            weight=integer(step.weight, f"{field}.weight", 1, _MAX_WEIGHT),
+        )
+
+
+def _candidates(given: Any, field: str, most: int, *, scored: bool = True) -> str:
+    checked = string(given, field)
+    if len(checked) > most or (is_unicode(checked) and len(checked.encode()) > most):
+        rule = f"must be at most {_MAX_SOLUTION_BYTES} bytes"
+        raise CandidateRefused(field, rule, "the proof", scored)
+    if not is_unicode(checked):
+        raise CandidateRefused(field, UNICODE_RULE, "the proof", scored)
+    return checked
+
+
+# From protobuf
+
+
+def lean_from_proto(proto: tasks_pb2.LeanTask) -> LeanTask:
+    """Raises ItemFormatError if it is none that this version knows."""
+    form = proto.WhichOneof("form")
+    axioms = tuple(proto.allowed_axioms.names) if proto.HasField("allowed_axioms") else STANDARD_AXIOMS
+    if form == "theorem":
+        return LeanTheoremTask(proto.solution, proto.theorem.challenge, tuple(proto.theorem.targets), axioms)
+    if form == "complete":
+        complete = proto.complete
+        return LeanCompleteTask(
+            proto.solution, complete.prefix, complete.suffix, tuple(complete.targets), axioms
+        )
+    if form == "steps":
+        steps = [
+            LeanStep(step.name, step.statement, step.proof, step.weight or 1) for step in proto.steps.steps
+        ]
+        return LeanStepsTask(tuple(steps), proto.steps.preamble, axioms)
+    if form == "elaborate":
+        return LeanElaborateTask(proto.solution)
+    raise ItemFormatError("lean.form", "must be set: theorem, complete, steps or elaborate")
