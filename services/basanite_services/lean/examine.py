@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from basanite.v1 import result_pb2
 from basanite_services.chassis.verifier import InvalidItem, TaskFault
-from basanite_services.lean.compare import difference
+from basanite_services.lean.compare import Comparison, is_made_up
 from basanite_services.lean.index import Index, Name
 from basanite_services.lean.module import Module, read_module
 from basanite_services.lean.olean import LAYOUTS, Image, OleanError
@@ -97,7 +97,8 @@ class Examined:
             self.findings = self._all(result_pb2.OUTCOME_REJECTED, why)
             return
         names = self._targets
-        self.findings = [_finding(terms, asked, given, name, names, index, allowed) for name in names]
+        comparison = Comparison(terms, asked, given, names)
+        self.findings = [_finding(terms, comparison, asked, given, name, index, allowed) for name in names]
 
     def _all(self, outcome: Outcome, message: str) -> list[Finding]:
         return [Finding(outcome, message) for _ in self._targets]
@@ -177,16 +178,10 @@ def _unproved(terms: Terms, module: Module) -> list[int]:
             if constant.kind in _TARGETS
             and constant.value is not None
             and sorry in mentioned(terms, [constant.value])
-            and not _is_internal(terms.components(constant.name))
+            and not is_made_up(terms.components(constant.name))
         ),
         key=terms.shown,
     )
-
-
-def _is_internal(name: Name) -> bool:
-    """One that Lean has made up, for a part of a declaration."""
-    own = name[len(_PRIVATE) :] if name[: len(_PRIVATE)] == _PRIVATE else name
-    return any(isinstance(part, int) or part.startswith(("_", "match_")) for part in own)
 
 
 def _require_own(terms: Terms, module: Module, index: Index) -> None:
@@ -198,16 +193,16 @@ def _require_own(terms: Terms, module: Module, index: Index) -> None:
 
 def _finding(
     terms: Terms,
+    comparison: Comparison,
     asked: Module,
     given: Module,
     target: int,
-    targets: Collection[int],
     index: Index,
     allowed: Collection[Name],
 ) -> Finding:
     failed, forbidden = result_pb2.OUTCOME_FAILED, result_pb2.OUTCOME_FORBIDDEN
     try:
-        if why := difference(terms, asked, given, target, targets):
+        if why := comparison.difference(target):
             return Finding(failed, why)
         reached = reach(terms, given.constants, [target])
         if why := _refused(terms, asked, given, reached):
@@ -251,7 +246,11 @@ def _axioms(terms: Terms, asked: Module, given: Module, reached: Reached, index:
         if constant.kind == "axiom":
             same = asked.constants.get(constant.name)
             # An axiom of the solution's own can have the name of one that is allowed.
-            is_known = same is not None and same.meaning == constant.meaning
+            is_known = (
+                same is not None
+                and same.kind == "axiom"
+                and (same.type, same.parameters) == (constant.type, constant.parameters)
+            )
             own = terms.components(constant.name)
             found.add(own if is_known else (*own, _OWN))
     return found

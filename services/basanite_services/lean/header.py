@@ -12,7 +12,7 @@ from basanite_services.lean.terms import Component, read_name
 
 Imports = tuple[tuple[Component, ...], ...]
 _SPACE = re.compile(r"\s+|--[^\n]*")
-_WORD = re.compile(r"(?:(?!--|/-)\S)+")
+_WORD = re.compile(r"(?:«[^»]*»|(?!--|/-)\S)+")
 _PARTS_OF_MODULES = ("public", "meta", "private", "all")
 
 

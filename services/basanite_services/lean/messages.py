@@ -103,7 +103,7 @@ def feedback(text: str, messages: Sequence[Message]) -> str:
     errors = [one for one in messages if one.severity == "error" and 1 <= one.line <= len(lines)]
     told = []
     for number, error in enumerate(errors[:_SHOWN_ERRORS], 1):
-        code = "\n".join(_marked(lines, error))
+        code = "".join(f"{line}\n" for line in _marked(lines, error))
         told.append(
             f"\nError {number}:\n\nCorresponding Code:\n```lean4\n{code}\n```\n\nError Message: {error.text}\n"
         )

@@ -53,20 +53,6 @@ class Constant:
     """Definitions: 0 opaque, 1 abbreviation, else the height and 2. The kernel's way of unfolding; it proves
     nothing."""
 
-    @property
-    def meaning(self) -> tuple[object, ...]:
-        """All of it that a statement can depend on."""
-        return (
-            self.kind,
-            self.parameters,
-            self.type,
-            self.value,
-            self.safety,
-            self.group,
-            self.constructors,
-            self.numbers,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Module:

@@ -1,0 +1,191 @@
+"""Forms other than `theorem`, and what tasks may not be."""
+
+from __future__ import annotations
+
+import pytest
+from lean_judge import Judge, explain, name_of, outcome, theorem
+
+from basanite.v1 import result_pb2, tasks_pb2
+from basanite.v1.tasks_pb2 import CompleteForm, ElaborateForm, LeanStep, LeanTask, StepsForm
+from basanite_services.chassis.verifier import InvalidItem, TaskFault
+
+PREFIX = "theorem t (p q : Prop) (hp : p) (hq : q) : q ∧ p := by\n  "
+
+
+def complete(solution: str, prefix: str = PREFIX, suffix: str = "") -> LeanTask:
+    return LeanTask(solution=solution, complete=CompleteForm(prefix=prefix, suffix=suffix))
+
+
+def steps(*given: tuple[str, str], preamble: str = "") -> LeanTask:
+    made = [
+        LeanStep(name=f"s{number}", statement=f"theorem s{number} {statement}", proof=proof)
+        for number, (statement, proof) in enumerate(given)
+    ]
+    return LeanTask(steps=StepsForm(preamble=preamble, steps=made))
+
+
+# complete
+
+
+def test_a_proof_takes_the_place_of_the_hole(judge: Judge) -> None:
+    verdict = judge(complete("constructor\n  · exact hq\n  · exact hp"))
+    assert outcome(verdict) == "PASSED", explain(verdict)
+
+
+@pytest.mark.parametrize(
+    ("solution", "expected"),
+    [
+        ("sorry", "FAILED"),
+        ("sorry\naxiom t2 : False", "FAILED"),
+        ("exact ⟨hq, hq⟩", "REJECTED"),
+        ("exact trust\naxiom trust : False", "REJECTED"),
+        ("skip\nend", "REJECTED"),
+        ("/-", "REJECTED"),
+        ("sorry -- := by exact ⟨hq, hp⟩", "FAILED"),
+    ],
+)
+def test_what_closes_the_hole_early_proves_nothing(judge: Judge, solution: str, expected: str) -> None:
+    assert outcome(judge(complete(solution))) == expected
+
+
+def test_what_follows_the_hole_is_part_of_the_challenge(judge: Judge) -> None:
+    suffix = "\n\ntheorem u : True := True.intro\n"
+    assert outcome(judge(complete("exact ⟨hq, hp⟩", suffix=suffix))) == "PASSED"
+    assert outcome(judge(complete("exact ⟨hq, hp⟩\n#exit", suffix=suffix))) == "PASSED"
+
+
+def test_positions_are_those_of_the_candidates_own_text(judge: Judge) -> None:
+    verdict = judge(complete("constructor\n  · exact hq\n  · exact hq", "\n\n" + PREFIX))
+    (diagnostic,) = verdict.diagnostics
+    assert (diagnostic.line, diagnostic.column) == (3, 5)
+    assert "  · <error>exact hq</error>" in verdict.feedback
+    first = judge(complete("exact hq", "\n" + PREFIX))
+    assert (first.diagnostics[0].line, first.diagnostics[0].column) == (1, 1)
+
+
+# steps
+
+
+def test_each_step_has_a_result(judge: Judge) -> None:
+    verdict = judge(
+        steps(
+            (": True", "True.intro"),
+            (": 1 = 2", "by decide"),
+            ("(p : Prop) (h : p) : p", "by exact h"),
+            (": False", "sorry"),
+            (": 2 = 2", "rfl"),
+        )
+    )
+    assert [name_of(case.outcome) for case in verdict.cases] == [
+        "PASSED",
+        "REJECTED",
+        "PASSED",
+        "FAILED",
+        "PASSED",
+    ]
+    assert [case.declaration for case in verdict.cases] == [f"s{number}" for number in range(5)]
+    assert verdict.score == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    "proof",
+    ["/-", "True.intro\naxiom all (p : Prop) : p", "True.intro\n#exit", "True.intro\nnamespace X", "by"],
+)
+def test_a_step_cannot_prove_another(judge: Judge, proof: str) -> None:
+    verdict = judge(steps((": True", proof), (": 1 = 2", "all _"), (": 2 = 3", "rfl")))
+    assert all(case.outcome != result_pb2.OUTCOME_PASSED for case in verdict.cases[1:])
+
+
+def test_steps_that_all_fail_in_their_own_ways_are_judged_one_by_one(judge: Judge) -> None:
+    verdict = judge(steps((": True", "True.intro\nend"), (": 2 = 2", "rfl\nend"), (": 3 = 3", "rfl")))
+    assert [name_of(case.outcome) for case in verdict.cases][2] == "PASSED"
+    assert verdict.score < 1
+
+
+def test_definitions_for_all_come_first(judge: Judge) -> None:
+    verdict = judge(steps((": one = 1", "rfl"), (": one = one", "rfl"), preamble="def one : Nat := 1"))
+    assert outcome(verdict) == "PASSED", explain(verdict)
+
+
+def test_weights_count(judge: Judge) -> None:
+    task = steps((": True", "True.intro"), (": 1 = 2", "rfl"))
+    task.steps.steps[0].weight = 3
+    assert judge(task).score == pytest.approx(0.75)
+
+
+# elaborate
+
+
+def test_messages_and_goals_are_told_and_nothing_is_judged(judge: Judge) -> None:
+    text = "theorem t (p : Prop) : p := by\n  skip\n#check t\n"
+    verdict = judge(LeanTask(solution=text, elaborate=ElaborateForm()))
+    assert outcome(verdict) == "COMPLETED"
+    assert not verdict.HasField("score")
+    goals, checked = verdict.diagnostics
+    assert "⊢ p" in goals.message
+    assert "t (p : Prop) : p" in checked.message
+
+
+def test_an_unknown_import_is_told(judge: Judge) -> None:
+    verdict = judge(LeanTask(solution="import Mathlib\n", elaborate=ElaborateForm()))
+    assert outcome(verdict) == "REJECTED"
+    assert "Mathlib" in explain(verdict)
+
+
+# Tasks
+
+
+@pytest.mark.parametrize(
+    ("challenge", "targets", "field"),
+    [
+        ("theorem t : True := nope", [], "lean.theorem.challenge"),
+        ("theorem t : True := True.intro", [], "lean.theorem.targets"),
+        ("theorem t : True := sorry", ["u"], "lean.theorem.targets"),
+        ("import Nothing\ntheorem t : True := sorry", [], "lean.theorem.challenge"),
+        ("axiom a : True", ["a"], "lean.theorem.targets"),
+        ("def d : Prop := sorry\ntheorem t : d := sorry", ["t"], "lean.theorem.targets"),
+    ],
+)
+def test_a_challenge_that_does_not_work_is_the_tasks_fault(
+    judge: Judge, challenge: str, targets: list[str], field: str
+) -> None:
+    with pytest.raises(TaskFault) as caught:
+        judge(theorem(challenge, "theorem t : True := True.intro", targets))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("task", "field"),
+    [
+        (LeanTask(solution="x"), "lean.form"),
+        (theorem("prelude\n", "x"), "lean.theorem.challenge"),
+        (theorem("module\n", "x"), "lean.theorem.challenge"),
+        (theorem("theorem t : True := sorry", "x", ["a..b"]), "lean.theorem.targets[0]"),
+        (theorem("theorem t : True := sorry", "x", ["t", "t"]), "lean.theorem.targets[1]"),
+        (theorem("theorem t : True := sorry", "x", axioms=["sorryAx"]), "lean.allowed_axioms.names"),
+        (theorem("x" * (5 << 20), "x"), "lean.theorem.challenge"),
+        (LeanTask(steps=StepsForm()), "lean.steps.steps"),
+        (LeanTask(solution="x", steps=StepsForm(steps=[LeanStep()])), "lean.solution"),
+        (LeanTask(steps=StepsForm(steps=[LeanStep(name="s", weight=-1)])), "lean.steps.steps[0].weight"),
+    ],
+)
+def test_what_breaks_a_rule_is_named(judge: Judge, task: tasks_pb2.LeanTask, field: str) -> None:
+    with pytest.raises(InvalidItem) as caught:
+        judge(task)
+    assert caught.value.field == field
+
+
+def test_a_candidate_that_is_too_long_is_rejected(judge: Judge) -> None:
+    verdict = judge(theorem("theorem t : True := sorry", "-" * (2 << 20), ["t"]))
+    assert outcome(verdict) == "REJECTED"
+
+
+def test_no_axioms_can_be_allowed(judge: Judge) -> None:
+    task = theorem(
+        "theorem t (p q : Prop) (h : p ↔ q) : p = q := sorry",
+        "theorem t (p q : Prop) (h : p ↔ q) : p = q := propext h",
+        axioms=[],
+    )
+    verdict = judge(task)
+    assert outcome(verdict) == "FORBIDDEN"
+    assert "propext" in explain(verdict)
