@@ -15,6 +15,8 @@ from rich.table import Table
 
 from basanite import Client
 from basanite_sandboxes.process.python import find_interpreter
+from bench.lean import BARE as BARE_OF_PROOFS
+from bench.lean import library, proof_verdicts
 from bench.measure import Cost, running_server
 from bench.memory import memory_mib
 from bench.native import native_ms
@@ -32,6 +34,7 @@ from bench.verilog_forms import verilog_verdicts
 RESULTS = Path(__file__).parent / "results"
 CONCURRENCY = (1, 8, 32, 0)
 """0: all items in one batch."""
+PROOF_CONCURRENCY = (1, 4, 8)
 
 
 def main() -> None:
@@ -45,6 +48,7 @@ def main() -> None:
     )
     parser.add_argument("--sandboxfusion-pid", metavar="PID", type=int, help="its process id")
     parser.add_argument("--verilog", action="store_true", help="instead: the kind verilog alone")
+    parser.add_argument("--lean", action="store_true", help="instead: the kind lean alone")
     parser.add_argument("--unittest", action="store_true", help="instead: the kind unittest alone")
     parser.add_argument(
         "--soak",
@@ -63,6 +67,9 @@ def main() -> None:
         return
     if options.verilog:
         write("verilog.json", machine() | measure_verilog(options.rounds, console))
+        return
+    if options.lean:
+        write("lean.json", machine() | measure_lean(options.rounds, console))
         return
     if options.unittest:
         write("unittest.json", machine() | measure_unittest(options.rounds, console))
@@ -90,6 +97,7 @@ def main() -> None:
     show(console, "CPU ms a run of /usr/bin/true", found["native_ms"])
     found |= measure_verilog(options.rounds, console)
     found |= measure_unittest(options.rounds, console)
+    found |= measure_lean(options.rounds, console)
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
     write("latest.json", found)
@@ -105,6 +113,20 @@ def measure_verilog(rounds: int, console: Console) -> dict[str, Any]:
             found[f"verilog, concurrency {concurrency}"] = in_ms(costs)
             title = f"A verdict on a Verilog design, concurrency {concurrency}"
             show_verdicts(console, title, costs, BARE_OF_FORMS)
+    return found
+
+
+def measure_lean(rounds: int, console: Console) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with (
+        library() as environments,
+        running_server(os.cpu_count() or 1, "--environments-dir", str(environments)) as server,
+        Client(server.address) as client,
+    ):
+        for concurrency in PROOF_CONCURRENCY:
+            costs = proof_verdicts(server, client, environments, rounds, concurrency)
+            found[f"lean, concurrency {concurrency}"] = in_ms(costs)
+            show_verdicts(console, f"A verdict on a proof, concurrency {concurrency}", costs, BARE_OF_PROOFS)
     return found
 
 

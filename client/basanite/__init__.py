@@ -26,11 +26,13 @@ from basanite._errors import (
     ValueFormatError,
 )
 from basanite._lean_tasks import (
+    LeanCodeTest,
     LeanCompleteTask,
     LeanElaborateTask,
     LeanStep,
     LeanStepsTask,
     LeanTheoremTask,
+    LeanVerifiedCodeTask,
 )
 from basanite._results import (
     Assurance,
@@ -128,11 +130,13 @@ __all__ = [
     "IsolationInfo",
     "Item",
     "ItemFormatError",
+    "LeanCodeTest",
     "LeanCompleteTask",
     "LeanElaborateTask",
     "LeanStep",
     "LeanStepsTask",
     "LeanTheoremTask",
+    "LeanVerifiedCodeTask",
     "Limits",
     "LocalServerFailed",
     "Outcome",

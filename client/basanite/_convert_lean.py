@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from basanite._errors import CandidateRefused, ItemFormatError
 from basanite._fields import UNICODE_RULE, integer, is_unicode, sequence, string, text, texts
 from basanite._lean_tasks import (
     STANDARD_AXIOMS,
+    LeanCodeTest,
     LeanCompleteTask,
     LeanElaborateTask,
     LeanStep,
     LeanStepsTask,
     LeanTask,
     LeanTheoremTask,
+    LeanVerifiedCodeTask,
 )
 from basanite.v1 import tasks_pb2
 
@@ -31,6 +34,9 @@ def put_lean(task: LeanTask, proto: tasks_pb2.LeanTask) -> None:
             proto.allowed_axioms.SetInParent()
     if isinstance(task, LeanStepsTask):
         _put_steps(task, proto.steps)
+        return
+    if isinstance(task, LeanVerifiedCodeTask):
+        _put_verified_code(task, proto.verified_code)
         return
     scored = not isinstance(task, LeanElaborateTask)
     proto.solution = _candidates(task.solution, "lean.solution", _MAX_SOLUTION_BYTES, scored=scored)
@@ -67,6 +73,42 @@ def _put_steps(task: LeanStepsTask, proto: tasks_pb2.StepsForm) -> None:
         )
 
 
+_OF_THE_CANDIDATE: Final = ("implementation", "precondition", "postcondition", "proof")
+_TRUSTED: Final = (
+    *("name", "return_type", "preamble", "reference_implementation", "reference_precondition"),
+    "reference_postcondition",
+)
+_CODE: Final = "lean.verified_code"
+
+
+def _put_verified_code(task: LeanVerifiedCodeTask, proto: tasks_pb2.VerifiedCodeForm) -> None:
+    left = _MAX_SOLUTION_BYTES
+    for name in _OF_THE_CANDIDATE:
+        given = _candidates(getattr(task, name), f"{_CODE}.{name}", left)
+        left -= len(given.encode())
+        setattr(proto, name, given)
+    for name in _TRUSTED:
+        setattr(proto, name, text(getattr(task, name), f"{_CODE}.{name}"))
+    for index, parameter in enumerate(sequence(task.parameters, f"{_CODE}.parameters", "pairs")):
+        field = f"{_CODE}.parameters[{index}]"
+        if not isinstance(parameter, Sequence) or len(parameter) != 2:
+            raise ItemFormatError(field, "must be a name and a type")
+        proto.parameters.add(
+            name=text(parameter[0], f"{field}.name"), type=text(parameter[1], f"{field}.type")
+        )
+    for index, test in enumerate(sequence(task.tests, f"{_CODE}.tests", "LeanCodeTests")):
+        field = f"{_CODE}.tests[{index}]"
+        if not isinstance(test, LeanCodeTest):
+            raise ItemFormatError(field, "must be a LeanCodeTest")
+        proto.tests.add(
+            arguments=text(test.arguments, f"{field}.arguments"),
+            expected=text(test.expected, f"{field}.expected"),
+            unexpected=texts(test.unexpected, f"{field}.unexpected", "terms"),
+        )
+    proto.rejected_arguments.extend(texts(task.rejected_arguments, f"{_CODE}.rejected_arguments", "terms"))
+    proto.SetInParent()
+
+
 def _candidates(given: Any, field: str, most: int, *, scored: bool = True) -> str:
     checked = string(given, field)
     if len(checked) > most or (is_unicode(checked) and len(checked.encode()) > most):
@@ -96,6 +138,18 @@ def lean_from_proto(proto: tasks_pb2.LeanTask) -> LeanTask:
             LeanStep(step.name, step.statement, step.proof, step.weight or 1) for step in proto.steps.steps
         ]
         return LeanStepsTask(tuple(steps), proto.steps.preamble, axioms)
+    if form == "verified_code":
+        code = proto.verified_code
+        names = (*_OF_THE_CANDIDATE, *_TRUSTED)
+        return LeanVerifiedCodeTask(
+            **{name: getattr(code, name) for name in names},
+            parameters=tuple((one.name, one.type) for one in code.parameters),
+            tests=tuple(
+                LeanCodeTest(test.arguments, test.expected, tuple(test.unexpected)) for test in code.tests
+            ),
+            rejected_arguments=tuple(code.rejected_arguments),
+            allowed_axioms=axioms,
+        )
     if form == "elaborate":
         return LeanElaborateTask(proto.solution)
-    raise ItemFormatError("lean.form", "must be set: theorem, complete, steps or elaborate")
+    raise ItemFormatError("lean.form", "must be set: theorem, complete, steps, elaborate or verified_code")

@@ -57,6 +57,9 @@ def _candidates_texts(item: Any) -> Iterator[tuple[dict[str, Any], str, Candidat
         lean = item["lean"]
         scored = "elaborate" not in lean
         yield lean, "solution", CandidateRefused("lean.solution", UNICODE_RULE, "the proof", scored)
+        for name in ("implementation", "precondition", "postcondition", "proof"):
+            field = f"lean.verified_code.{name}"
+            yield lean.get("verified_code", {}), name, CandidateRefused(field, UNICODE_RULE, "the proof")
         for index, step in enumerate(lean.get("steps", {}).get("steps", ())):
             field = f"lean.steps.steps[{index}].proof"
             yield step, "proof", CandidateRefused(field, UNICODE_RULE, "the proof")

@@ -66,4 +66,45 @@ class LeanElaborateTask:
     solution: str
 
 
-LeanTask: TypeAlias = LeanTheoremTask | LeanCompleteTask | LeanStepsTask | LeanElaborateTask
+@dataclass(frozen=True, slots=True)
+class LeanCodeTest:
+    """Of a function, and of its specification."""
+
+    arguments: str
+    """Terms with a space between them, e.g. "3 [1, 2]"."""
+    expected: str
+    unexpected: Sequence[str] = ()
+    """Results that the postcondition must reject."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeanVerifiedCodeTask:
+    """A function, its specification and a proof, as VERINA has them; what is given is judged, each part apart."""
+
+    name: str
+    parameters: Sequence[tuple[str, str]]
+    """Name and type, e.g. ("a", "Nat")."""
+    return_type: str
+    implementation: str = ""
+    """The candidate's, as are the next three."""
+    precondition: str = ""
+    """A proposition about the parameters; "" is True."""
+    postcondition: str = ""
+    """A proposition about the parameters and `result`."""
+    proof: str = ""
+    """That the implementation satisfies the specification; of the references, where they are given."""
+    tests: Sequence[LeanCodeTest] = ()
+    rejected_arguments: Sequence[str] = ()
+    """Arguments that the precondition must reject."""
+    preamble: str = ""
+    """Trusted: imports and definitions for all."""
+    reference_implementation: str = ""
+    """Trusted, as are the next two."""
+    reference_precondition: str = ""
+    reference_postcondition: str = ""
+    allowed_axioms: Sequence[str] = STANDARD_AXIOMS
+
+
+LeanTask: TypeAlias = (
+    LeanTheoremTask | LeanCompleteTask | LeanStepsTask | LeanVerifiedCodeTask | LeanElaborateTask
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from basanite_sandboxes.cocotb import find_cocotb
 from basanite_sandboxes.icarus import find_icarus
+from basanite_sandboxes.lean import find_lean
 from basanite_sandboxes.process import ProcessPool, cgroup, native, remedy
 from basanite_sandboxes.process.pool import DEFAULT_UID_BASE
 from basanite_sandboxes.process.python import find_interpreter
@@ -90,6 +91,12 @@ def examine(python: Path | None = None) -> list[Check]:
             "apt-get install verilator: verilog items need it that ask for its linter",
             needed=False,
         ),
+        _attempt(
+            "lean",
+            _lean,
+            "install Lean with elan, or pip install 'basanite[lean]': the kind lean needs it",
+            needed=False,
+        ),
         Check("CPU accounting", control.cpu != "proc", False, control.cpu, "as for the memory limit"),
     ]
 
@@ -132,6 +139,12 @@ def _seccomp() -> Check:
     except OSError:
         return Check("libseccomp", False, True, "missing", "apt-get install libseccomp2")
     return Check("libseccomp", True, True, "libseccomp.so.2")
+
+
+def _lean() -> str:
+    lean = find_lean(os.environ.get("BASANITE_LEAN", ""))
+    core = "its own libraries" if lean.official else "a small core of ours, no libraries"
+    return f"Lean {lean.version}, commit {lean.commit[:12]}, {core}"
 
 
 def _interpreter(python: Path | None, uid: int | None) -> str:

@@ -54,6 +54,7 @@ TASKS = (
         "VerilogTestbenchTask",
     }
     | {"LeanCompleteTask", "LeanElaborateTask", "LeanStep", "LeanStepsTask", "LeanTheoremTask"}
+    | {"LeanCodeTest", "LeanVerifiedCodeTask"}
     | {"RepositoryTask", "SecondOpinion", "UnittestSuiteTask"}
 )
 RESULTS = {

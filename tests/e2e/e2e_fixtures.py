@@ -16,6 +16,9 @@ from pathlib import Path
 import e2e_command as command
 import pytest
 
+from basanite_sandboxes.lean import find_lean
+from basanite_sandboxes.spec import SandboxUnavailable
+
 REQUIRED = "sandbox" in os.environ.get("BASANITE_REQUIRE", "").split(",")
 
 
@@ -59,6 +62,16 @@ def verilog_tools() -> None:
             if "verilog" in os.environ.get("BASANITE_REQUIRE", "").split(","):
                 pytest.fail(f"{tool} is not installed (BASANITE_REQUIRE asks for verilog)")
             pytest.skip(f"{tool} is not installed")
+
+
+@pytest.fixture(scope="session")
+def lean() -> None:
+    try:
+        find_lean()
+    except SandboxUnavailable as error:
+        if "lean" in os.environ.get("BASANITE_REQUIRE", "").split(","):
+            pytest.fail(f"{error} (BASANITE_REQUIRE asks for lean)")
+        pytest.skip(str(error))
 
 
 @pytest.fixture

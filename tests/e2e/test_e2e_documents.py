@@ -37,7 +37,7 @@ def blocks(path: str, language: str) -> list[str]:
 
 
 def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
-    example, _, _, trainer = blocks("README.md", "python")
+    example, _, _, _, trainer = blocks("README.md", "python")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
         capture_output=True,
@@ -54,7 +54,7 @@ def test_the_example_of_the_readme_prints_what_it_says(doctor: str) -> None:
 
 
 def test_the_verilog_example_of_the_readme_prints_what_it_says(doctor: str, verilog_tools: None) -> None:
-    _, example, _, _ = blocks("README.md", "python")
+    _, example, _, _, _ = blocks("README.md", "python")
     said = subprocess.run(
         [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True
     )
@@ -66,11 +66,20 @@ def test_the_verilog_example_of_the_readme_prints_what_it_says(doctor: str, veri
 
 
 def test_the_example_of_suites_in_the_readme_prints_what_it_says(doctor: str) -> None:
-    _, _, example, _ = blocks("README.md", "python")
+    _, _, example, _, _ = blocks("README.md", "python")
     said = subprocess.run(
         [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True
     )
     assert said.stdout == "1.0\n0.0\n"
+
+
+@pytest.mark.parametrize(("path", "place"), [("README.md", 3), ("docs/lean.md", 0)])
+def test_the_example_of_proofs_prints_what_it_says(doctor: str, lean: None, path: str, place: int) -> None:
+    example = blocks(path, "python")[place]
+    said = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "1.0 \n0.0 swap depends on sorry\n"
 
 
 def test_the_first_example_about_suites_prints_what_it_says(doctor: str) -> None:
@@ -83,7 +92,7 @@ def test_the_first_example_about_suites_prints_what_it_says(doctor: str) -> None
 
 
 def test_the_designs_of_the_format_pass(address: str, verilog_tools: None) -> None:
-    designs = [Item.from_json(text) for text in blocks("docs/items.md", "json")[5:-2]]
+    designs = [Item.from_json(text) for text in blocks("docs/items.md", "json")[6:-2]]
     with Client(address) as client:
         for found in client.verify_batch(designs):
             assert found.passed, found
@@ -96,7 +105,7 @@ def test_the_designs_of_the_format_pass(address: str, verilog_tools: None) -> No
 def test_the_examples_of_the_format_are_judged_as_it_says(address: str) -> None:
     *items, result, failed = blocks("docs/items.md", "json")
     read = [Item.from_json(text) for text in items]
-    programs, designs = read[:5], read[5:]
+    programs, designs = [*read[:4], read[5]], read[6:]
     assert [type(item.task) for item in designs] == [
         VerilogEquivalenceTask,
         VerilogEquivalenceTask,

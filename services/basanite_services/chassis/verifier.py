@@ -12,6 +12,7 @@ from basanite.v1 import result_pb2
 from basanite_sandboxes.spec import Environment, Limits, Sandbox, SandboxPool
 
 if TYPE_CHECKING:
+    from basanite_services.chassis.settings import Settings
     from basanite_services.chassis.snapshots import SnapshotStore
 
 TaskT = TypeVar("TaskT")
@@ -83,6 +84,9 @@ class Verifier(ABC, Generic[TaskT]):
     """Whether environments that are images can be asked for."""
     default_limits: ClassVar[Limits]
     max_limits: ClassVar[Limits]
+
+    def configure(self, settings: Settings) -> None:
+        """Take what is about this kind. Called once, before `toolchain`."""
 
     @abstractmethod
     def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:

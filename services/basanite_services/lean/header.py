@@ -44,6 +44,11 @@ def read_imports(text: str) -> Imports:
     return tuple(imports)
 
 
+def begins_with(text: str, header: str) -> bool:
+    """Whether a file begins with these lines as they are: Lean takes a snapshot of them for no others."""
+    return text.startswith(header) if header else _skip(text, 0) == 0
+
+
 def _next(text: str, at: int) -> tuple[str, int]:
     """The next word, empty at the end, and where it ends."""
     found = _WORD.match(text, at := _skip(text, at))

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 from basanite.v1 import result_pb2
 from basanite.v1.result_pb2 import CaseResult, Usage
 from basanite_sandboxes.lean import RECHECK_FAULTS, SOURCE, Lean
-from basanite_sandboxes.spec import Ended, Environment, Report, Sandbox
+from basanite_sandboxes.spec import Ended, Environment, Limits, Report, Sandbox
 from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault, ToolchainError
 from basanite_services.code.outcome import outcome_of, usage_of, why
 from basanite_services.lean.examine import Challenge, Examined, Toolchain, read_challenge
-from basanite_services.lean.header import HeaderError, Imports, read_imports
+from basanite_services.lean.header import HeaderError, Imports, begins_with, read_imports
 from basanite_services.lean.index import LibraryError, Name
 from basanite_services.lean.library import INIT, Libraries, Library, headers_directory
 from basanite_services.lean.messages import Message, read_messages
 from basanite_services.lean.replay import NotChecked, answer
 
+TRIAL_LIMITS = Limits(cpu_seconds=300, wall_seconds=600, memory_bytes=16 << 30, output_bytes=64 << 20)
+_TRIALS = 3
 Outcome: TypeAlias = result_pb2.Outcome.ValueType
 
 
@@ -56,6 +60,7 @@ class Judge:
         self.lean = lean
         self._libraries = Libraries(lean)
         self._challenges: Store[Challenge] = Store(store_bytes)
+        self._pays: dict[Path, bool] = {}
         self._toolchain = Toolchain(lean.release, lean.version, lean.commit)
 
     def environment(self, context: Context) -> Environment:
@@ -152,9 +157,27 @@ class Judge:
         return judged
 
     async def compile(self, text: str, library: Library, sandbox: Sandbox, context: Context) -> Report:
-        return await sandbox.run(
-            self.lean.compile(library.header), context.limits, files={SOURCE: text.encode()}
-        )
+        header = None
+        if begins_with(text, library.text) and await self._header_pays(library, sandbox):
+            header = library.header
+        return await sandbox.run(self.lean.compile(header), context.limits, files={SOURCE: text.encode()})
+
+    async def _header_pays(self, library: Library, sandbox: Sandbox) -> bool:
+        """Whether a snapshot is faster than the imports, as it is for large libraries. Tried once."""
+        if library.header is None:
+            return False
+        if library.header not in self._pays:
+            costs = []
+            for header in (library.header, None):
+                runs = [
+                    await sandbox.run(
+                        self.lean.compile(header), TRIAL_LIMITS, files={SOURCE: library.text.encode()}
+                    )
+                    for _ in range(_TRIALS)
+                ]
+                costs.append(min(run.cpu_seconds if _is_compiled(run) else math.inf for run in runs))
+            self._pays[library.header] = costs[0] < costs[1]
+        return self._pays[library.header]
 
     async def _recheck(
         self,

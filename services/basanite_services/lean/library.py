@@ -20,6 +20,7 @@ from basanite_sandboxes.lean import Lean
 from basanite_services.lean.header import Imports
 from basanite_services.lean.index import Index, Reader, write_index
 from basanite_services.lean.olean import LAYOUTS
+from basanite_services.lean.terms import shown
 
 INIT = ("Init",)
 """The module that every file imports."""
@@ -39,6 +40,8 @@ def headers_directory() -> Path:
 @dataclass(frozen=True, slots=True)
 class Library:
     imports: Imports
+    text: str
+    """A header that imports them."""
     index: Index
     header: Path | None
     """None: this Lean makes no snapshots."""
@@ -77,18 +80,21 @@ class Libraries:
         modules = reader.imported([INIT, *imports])
         files = tuple(path for module in modules for path in module.files)
         state = _state(files)
-        text = "".join(f"import {'.'.join(f'«{part}»' for part in name)}\n" for name in imports)
+        text = "".join(f"import {shown(name)}\n" for name in imports)
         parts = [lean.commit.encode(), str(lean.program).encode(), lean.program.read_bytes(), text.encode()]
         parts += [str(path).encode() + _digest(path) for path in files]
 
         def make(directory: Path) -> None:
             write_index(directory / _INDEX, reader.axioms(modules))
             if not lean.save_header(text, directory / _HEADER, project):
-                (directory / _HEADER).unlink(missing_ok=True)
+                for path in directory.glob(f"{_HEADER}*"):
+                    path.unlink()
 
-        place = kept_directory(f"{_PLACE}/header", parts, make)
+        place = kept_directory(f"{_PLACE}/library", parts, make)
         header = place / _HEADER
-        return Library(imports, Index(place / _INDEX), header if header.is_file() else None, files, state)
+        return Library(
+            imports, text, Index(place / _INDEX), header if header.is_file() else None, files, state
+        )
 
 
 def _state(files: Sequence[Path]) -> tuple[tuple[int, int], ...]:

@@ -68,7 +68,7 @@ class Terms:
 
     def shown(self, name: int) -> str:
         """As Lean prints it, about."""
-        return ".".join(map(_shown, self.components(name))) or "[anonymous]"
+        return shown(self.components(name)) or "[anonymous]"
 
 
 def children(term: Term) -> tuple[int, ...]:
@@ -77,6 +77,10 @@ def children(term: Term) -> tuple[int, ...]:
     if kind in ("app", "lam", "pi", "let"):
         return term[1:]  # type: ignore[return-value]
     return (term[3],) if kind == "proj" else ()  # type: ignore[return-value]
+
+
+def shown(name: tuple[Component, ...]) -> str:
+    return ".".join(map(_shown, name))
 
 
 def _shown(component: Component) -> str:

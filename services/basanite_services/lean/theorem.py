@@ -22,7 +22,7 @@ async def judge_theorem(task: tasks_pb2.LeanTask, context: Context, judge: Judge
     if why := check.too_long(task.solution):
         return refused(why, targets or [""])
     judged = await judge.judge(asked, task.solution, context)
-    return verdict_on(judged, task.solution, judged.messages)
+    return verdict_on(judged.cases, judged.usages, task.solution, judged.messages)
 
 
 async def judge_complete(task: tasks_pb2.LeanTask, context: Context, judge: Judge) -> Verdict:
@@ -38,4 +38,4 @@ async def judge_complete(task: tasks_pb2.LeanTask, context: Context, judge: Judg
     before = form.prefix.split("\n")
     lines = task.solution.count("\n") + 1
     own = shifted(judged.messages, len(before) - 1, len(before[-1]), lines)
-    return verdict_on(judged, task.solution, own)
+    return verdict_on(judged.cases, judged.usages, task.solution, own)

@@ -7,22 +7,25 @@ from collections.abc import Sequence
 from basanite.v1 import result_pb2
 from basanite.v1.result_pb2 import CaseResult, Diagnostic, Usage, Verdict
 from basanite_services.code.outcome import verdict_of
-from basanite_services.lean.judging import Judged
 from basanite_services.lean.messages import Message, diagnostics, feedback
 
 
 def verdict_on(
-    judged: Judged, text: str, messages: Sequence[Message], weights: Sequence[int] | None = None
+    cases: Sequence[CaseResult],
+    usages: Sequence[Usage],
+    text: str,
+    messages: Sequence[Message],
+    weights: Sequence[int] | None = None,
 ) -> Verdict:
     """`text`: the candidate's, `messages`: those about it, in its own positions."""
-    for case, weight in zip(judged.cases, weights or [1] * len(judged.cases), strict=True):
+    for case, weight in zip(cases, weights or [1] * len(cases), strict=True):
         case.weight = weight
-    judged.cases[0].usage.CopyFrom(sum_of(judged.usages))
-    verdict = verdict_of(judged.cases, diagnostics(messages))
+    cases[0].usage.CopyFrom(sum_of(usages))
+    verdict = verdict_of(cases, diagnostics(messages))
     if verdict.outcome != result_pb2.OUTCOME_PASSED:
         verdict.feedback = feedback(text, messages)
     if not any(one.severity == Diagnostic.SEVERITY_ERROR for one in verdict.diagnostics):
-        for message in dict.fromkeys(case.message for case in judged.cases if case.message):
+        for message in dict.fromkeys(case.message for case in cases if case.message):
             verdict.diagnostics.append(Diagnostic(severity=Diagnostic.SEVERITY_ERROR, message=message))
     return verdict
 

@@ -7,18 +7,20 @@ from typing import ClassVar
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite_sandboxes.lean import find_lean
 from basanite_sandboxes.spec import Limits, SandboxPool, SandboxUnavailable
+from basanite_services.chassis.settings import Settings
 from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainError, Verifier
 from basanite_services.lean.elaborate import judge_elaborate
 from basanite_services.lean.judging import Judge
 from basanite_services.lean.steps import judge_steps
 from basanite_services.lean.theorem import judge_complete, judge_theorem
+from basanite_services.lean.verified_code import judge_verified_code
 
 _STORE_BYTES = 256 << 20
 
 
 class LeanVerifier(Verifier[tasks_pb2.LeanTask]):
     kind: ClassVar[str] = "lean"
-    forms: ClassVar[tuple[str, ...]] = ("theorem", "complete", "steps", "elaborate")
+    forms: ClassVar[tuple[str, ...]] = ("theorem", "complete", "steps", "elaborate", "verified_code")
     languages: ClassVar[tuple[str, ...]] = ("lean4",)
     default_limits: ClassVar[Limits] = Limits(
         cpu_seconds=60,
@@ -42,10 +44,14 @@ class LeanVerifier(Verifier[tasks_pb2.LeanTask]):
 
     def __init__(self) -> None:
         self._judge: Judge | None = None
+        self._place = ""
+
+    def configure(self, settings: Settings) -> None:
+        self._place = settings.lean
 
     def toolchain(self, pool: SandboxPool) -> tuple[tuple[str, str], ...]:
         try:
-            lean = find_lean()
+            lean = find_lean(self._place)
         except SandboxUnavailable as error:
             raise ToolchainError(str(error)) from None
         self._judge = Judge(lean, _STORE_BYTES)
@@ -61,6 +67,7 @@ class LeanVerifier(Verifier[tasks_pb2.LeanTask]):
             "complete": judge_complete,
             "steps": judge_steps,
             "elaborate": judge_elaborate,
+            "verified_code": judge_verified_code,
         }
         if form is None:
             raise InvalidItem("lean.form", f"must be set: {', '.join(self.forms)}")

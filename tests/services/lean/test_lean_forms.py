@@ -189,3 +189,80 @@ def test_no_axioms_can_be_allowed(judge: Judge) -> None:
     verdict = judge(task)
     assert outcome(verdict) == "FORBIDDEN"
     assert "propext" in explain(verdict)
+
+
+# verified_code
+
+
+def code(**fields: str) -> LeanTask:
+    """Of a function that adds one, whose argument must not be 0."""
+    form = tasks_pb2.VerifiedCodeForm(
+        name="next",
+        parameters=[tasks_pb2.LeanParameter(name="n", type="Nat")],
+        return_type="Nat",
+        tests=[
+            tasks_pb2.VerifiedCodeTest(arguments="3", expected="4", unexpected=["3", "5"]),
+            tasks_pb2.VerifiedCodeTest(arguments="7", expected="8", unexpected=["0"]),
+        ],
+        rejected_arguments=["0"],
+        **fields,
+    )
+    return LeanTask(verified_code=form)
+
+
+GOOD = {
+    "implementation": "Nat.succ n",
+    "precondition": "¬ n = 0",
+    "postcondition": "result = Nat.add n 1",
+    "proof": "rfl",
+}
+
+
+def states(verdict: result_pb2.Verdict) -> dict[str, str]:
+    state = result_pb2.Part.State.Name
+    return {part.name: state(part.state).removeprefix("STATE_") for part in verdict.parts}
+
+
+def test_code_specification_and_proof_are_parts(judge: Judge) -> None:
+    verdict = judge(code(**GOOD))
+    assert states(verdict) == dict.fromkeys(("code", "soundness", "completeness", "proof"), "PASS"), explain(
+        verdict
+    )
+    assert verdict.score == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"implementation": "n", "proof": ""}, {"code": "FAIL"}),
+        ({"implementation": "sorry", "proof": ""}, {"code": "FAIL"}),
+        ({"implementation": "nope", "proof": ""}, {"code": "FAIL"}),
+        ({"implementation": "if n = 3 then 4 else 0", "proof": ""}, {"code": "FAIL"}),
+        ({"precondition": ""}, {"soundness": "FAIL"}),
+        ({"precondition": "False"}, {"completeness": "FAIL"}),
+        ({"postcondition": "True", "proof": "True.intro"}, {"soundness": "FAIL"}),
+        ({"postcondition": "False"}, {"completeness": "FAIL", "proof": "FAIL"}),
+        ({"postcondition": "result = result ∧ ∀ m : Nat, m = m", "proof": "⟨rfl, fun _ => rfl⟩"}, {"soundness":
+        "UNKNOWN", "completeness": "UNKNOWN"}), ({"proof": "sorry"}, {"proof": "FAIL"}),
+        ({"proof": "trust _\naxiom trust (p : Prop) : p"}, {"proof": "FAIL"}),
+        ({"implementation": "Nat.succ n\naxiom cheat (p : Prop) : p", "proof": "cheat _"}, {"proof": "FAIL"}),
+    ],
+)  # fmt: skip
+def test_each_part_fails_alone(judge: Judge, changed: dict[str, str], wrong: dict[str, str]) -> None:
+    verdict = judge(code(**(GOOD | changed)))
+    found = states(verdict)
+    assert {name: state for name, state in found.items() if state != "PASS"} == wrong, explain(verdict)
+    assert verdict.score == pytest.approx(1 - len(wrong) / len(found))
+
+
+def test_a_proof_is_of_the_reference_where_there_is_one(judge: Judge) -> None:
+    reference = {"reference_implementation": "Nat.succ n", "reference_postcondition": "result = Nat.succ n"}
+    assert states(judge(code(proof="rfl", **reference))) == {"proof": "PASS"}
+    weaker = code(proof="True.intro", postcondition="True", **reference)
+    assert states(judge(weaker))["proof"] == "FAIL"
+
+
+@pytest.mark.parametrize("fields", [{}, {"proof": "rfl"}, {"proof": "rfl", "implementation": "n"}])
+def test_what_cannot_be_judged_is_named(judge: Judge, fields: dict[str, str]) -> None:
+    with pytest.raises(InvalidItem):
+        judge(code(**fields))
