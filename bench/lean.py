@@ -1,4 +1,5 @@
-"""A verdict on a Lean proof, from client to result, beside Lean alone on the same file, without any sandbox or check."""
+"""A verdict on a Lean proof, from client to result, beside Lean alone on the same file, without any sandbox or
+check."""
 
 from __future__ import annotations
 

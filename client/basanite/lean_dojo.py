@@ -5,7 +5,8 @@
     result = client.verify(Item(proof_task(theorem, "by simp"), environment="foo"))
     dojo_result(result)                                   # ProofFinished, LeanError or ProofGivenUp
 
-`lean_dojo` is imported by `dojo_result` alone, when it is called. The environment is the repository, built, on the server.
+`lean_dojo` is imported by `dojo_result` alone, when it is called. The environment is the repository, built, on the
+server.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class TracedTheorem(Protocol):
 def proof_task(
     theorem: TracedTheorem, proof: str, allowed_axioms: Sequence[str] = STANDARD_AXIOMS
 ) -> LeanCompleteTask:
-    """A task: this proof, with its `by` if it has one, in the place of the theorem's own. What follows the theorem in its
-    file is left out. Raises OSError if the file is not there, ValueError if it is not the one that was traced."""
+    """A task: this proof, with its `by` if it has one, in the place of the theorem's own. What follows the theorem in
+    its file is left out. Raises OSError if the file is not there, ValueError if it is not the one that was traced."""
     text = theorem.traced_file.lean_file.abs_path.read_text()
     start, _ = theorem.locate_proof()
     lines = text.split("\n")

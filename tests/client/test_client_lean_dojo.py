@@ -1,5 +1,5 @@
-"""LeanDojo's theorems as tasks. The package itself, with Ray and all else that it brings along, is not installed here: its
-classes stand in, with the fields that version 4.20 has."""
+"""LeanDojo's theorems as tasks. The package itself, with Ray and all else that it brings along, is not installed here:
+its classes stand in, with the fields that version 4.20 has."""
 
 from __future__ import annotations
 

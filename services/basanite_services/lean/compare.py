@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from basanite_services.lean.module import Constant, Module
 from basanite_services.lean.olean import OleanError
-from basanite_services.lean.reach import mentioned, reach
-from basanite_services.lean.terms import ANONYMOUS, Component, Term, Terms, children
+from basanite_services.lean.reach import Dependencies, mentioned
+from basanite_services.lean.terms import Component, Term, Terms, children
 
 _PRIVATE = "_private"
 _MADE_UP = re.compile(r"_.*|(?:match|proof)_\d+")
@@ -34,6 +34,7 @@ class Comparison:
         self._challenge = challenge
         self._solution = solution
         self._targets = targets
+        self._dependencies = Dependencies(terms, challenge.constants)
         numbers: dict[tuple[object, ...], int] = {}
         self._asked = _Meanings(terms, challenge.constants, numbers)
         self._given = _Meanings(terms, solution.constants, numbers)
@@ -62,7 +63,7 @@ class Comparison:
             if name not in asked and not self._given.is_made_up(name):
                 return f"{self._terms.shown(name)} is none of the challenge's"
         roots = [name for name in own if name in asked]
-        for constant in reach(self._terms, asked, roots, by_type_alone=self._targets).own():
+        for constant in self._dependencies.reach(roots, by_type_alone=self._targets).own():
             if self._asked.is_made_up(constant.name):
                 continue  # compared where it is used
             found = given.get(constant.name)
@@ -156,5 +157,4 @@ class _Meanings:
             raise OleanError(f"{self._terms.shown(name)} depends on itself")
         meaning = self.meaning(self._constants[name])
         self._depth -= 1
-        number = self._numbers.setdefault(meaning, len(self._numbers))
-        return self._terms.name(self._terms.name(ANONYMOUS, "made up"), number)
+        return -1 - self._numbers.setdefault(meaning, len(self._numbers))  # no file can have such a name

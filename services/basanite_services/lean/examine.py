@@ -12,7 +12,7 @@ from basanite_services.lean.compare import Comparison, is_made_up
 from basanite_services.lean.index import Index, Name
 from basanite_services.lean.module import Module, read_module
 from basanite_services.lean.olean import LAYOUTS, Image, OleanError
-from basanite_services.lean.reach import Reached, mentioned, reach
+from basanite_services.lean.reach import Dependencies, Reached, mentioned
 from basanite_services.lean.replay import declarations
 from basanite_services.lean.terms import Terms, read_name
 
@@ -20,6 +20,7 @@ SORRY: Name = ("sorryAx",)
 _TARGETS = ("theorem", "definition", "opaque")
 _PRIVATE = ("_private", "Main", 0)
 _OWN = " (its own)"
+_LONGEST_MESSAGE = 1_000
 _TAMPERED = "the compiled file is not one that Lean writes"
 Outcome: TypeAlias = result_pb2.Outcome.ValueType
 
@@ -60,6 +61,9 @@ class Finding:
     """COMPLETED if nothing speaks against it but that the kernel was not asked again."""
     message: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", self.message[:_LONGEST_MESSAGE])  # names can be of any length
+
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
@@ -88,6 +92,7 @@ class Examined:
         try:
             self._given = given = toolchain.read(compiled, terms)
             _require_own(terms, given, index)
+            self._dependencies = Dependencies(terms, given.constants)
         except OleanError as error:
             self.findings = self._all(result_pb2.OUTCOME_FORBIDDEN, f"{_TAMPERED}: {error}")
             return
@@ -98,7 +103,10 @@ class Examined:
             return
         names = self._targets
         comparison = Comparison(terms, asked, given, names)
-        self.findings = [_finding(terms, comparison, asked, given, name, index, allowed) for name in names]
+        self.findings = [
+            _finding(terms, comparison, self._dependencies, asked, given, name, index, allowed)
+            for name in names
+        ]
 
     def _all(self, outcome: Outcome, message: str) -> list[Finding]:
         return [Finding(outcome, message) for _ in self._targets]
@@ -106,7 +114,7 @@ class Examined:
     def declarations(self, targets: Collection[int]) -> Declarations:
         """Of targets, by their places in the challenge's, that were found COMPLETED. Raises OleanError."""
         terms = self._terms
-        reached = reach(terms, self._given.constants, [self._targets[place] for place in targets])
+        reached = self._dependencies.reach([self._targets[place] for place in targets])
         text, about = declarations(terms, reached.groups)
         shown = {name: terms.shown(name) for name in set(about)}
         return Declarations(text, tuple(shown[name] for name in about))
@@ -126,11 +134,12 @@ def read_challenge(
         raise TaskFault(
             field, "the challenge has no declaration that is ended by sorry, and no targets are named"
         )
+    dependencies = Dependencies(terms, module.constants)
     for name in names:
         constant = module.constants[name]
         if constant.kind not in _TARGETS:
             raise TaskFault(field, f"{terms.shown(name)} is a {constant.kind}, and no theorem or definition")
-        reached = reach(terms, module.constants, mentioned_names(terms, constant.type), by_type_alone=names)
+        reached = dependencies.reach(mentioned_names(terms, constant.type), by_type_alone=names)
         # What it reaches of its own file, and the names of others.
         others = [terms.components(one) for one in reached.imported]
         if SORRY in others:
@@ -194,6 +203,7 @@ def _require_own(terms: Terms, module: Module, index: Index) -> None:
 def _finding(
     terms: Terms,
     comparison: Comparison,
+    dependencies: Dependencies,
     asked: Module,
     given: Module,
     target: int,
@@ -204,7 +214,7 @@ def _finding(
     try:
         if why := comparison.difference(target):
             return Finding(failed, why)
-        reached = reach(terms, given.constants, [target])
+        reached = dependencies.reach([target])
         if why := _refused(terms, asked, given, reached):
             return Finding(forbidden, why)
         axioms = _axioms(terms, asked, given, reached, index)

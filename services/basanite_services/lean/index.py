@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from basanite_services.lean.module import Constant, Module, read_imports_of, read_module
 from basanite_services.lean.olean import Image, Layout, OleanError
-from basanite_services.lean.reach import mentioned, reach
+from basanite_services.lean.reach import Dependencies, mentioned
 from basanite_services.lean.terms import Component, Terms
 
 _MAGIC: Final = b"basanite lean index 1\n\0\0"
@@ -171,7 +171,7 @@ def _add_axioms(terms: Terms, module: Module, found: dict[Name, frozenset[Name]]
     known: dict[int, frozenset[Name]] = {}
     none: frozenset[Name] = frozenset()
     safe = [name for name, constant in module.constants.items() if not constant.safety]
-    for group in reach(terms, module.constants, safe).groups:
+    for group in Dependencies(terms, module.constants).reach(safe).groups:
         union: set[Name] = set()
         names = {constant.name for constant in group}
         for name in _mentions(terms, group):

@@ -26,6 +26,8 @@ from basanite_services.lean.replay import NotChecked, answer
 
 TRIAL_LIMITS = Limits(cpu_seconds=300, wall_seconds=600, memory_bytes=16 << 30, output_bytes=64 << 20)
 _TRIALS = 3
+MAX_COMPILED_BYTES = 32 << 20
+"""Of a solution: it is read by the server, at about 30 MB a second."""
 Outcome: TypeAlias = result_pb2.Outcome.ValueType
 
 
@@ -136,6 +138,9 @@ class Judge:
         judged.messages = read_messages(report.stdout)
         if not _is_compiled(report):
             return _failed(judged, *_not_compiled(report, judged.messages, context))
+        if len(report.answers) > MAX_COMPILED_BYTES:
+            what = f"what it compiles to has more than {MAX_COMPILED_BYTES} bytes"
+            return _failed(judged, result_pb2.OUTCOME_OUTPUT_LIMIT, what)
         examined = await asyncio.to_thread(
             Examined, self._toolchain, challenge, report.answers, library.index, asked.allowed
         )

@@ -28,18 +28,6 @@ class Reached:
             yield from group
 
 
-def reach(
-    terms: Terms,
-    constants: Mapping[int, Constant],
-    roots: Iterable[int],
-    *,
-    by_type_alone: Collection[int] = (),
-) -> Reached:
-    """`by_type_alone`: constants whose values are not looked into. Raises OleanError where a constant depends on
-    itself, or is not finished."""
-    return _Search(terms, constants, by_type_alone).run(roots)
-
-
 def mentioned(terms: Terms, roots: Iterable[int]) -> Iterator[int]:
     """Names of the constants in expressions, and a 0 for each that was looked at. Raises OleanError for what no
     finished declaration holds."""
@@ -59,15 +47,15 @@ def mentioned(terms: Terms, roots: Iterable[int]) -> Iterator[int]:
         stack.extend(children(term))
 
 
-class _Search:
-    """Depth first, without recursion. A group is known by the name of its first constant."""
+class Dependencies:
+    """Of the constants of a module. A group is known by the name of its first constant.
 
-    def __init__(
-        self, terms: Terms, constants: Mapping[int, Constant], by_type_alone: Collection[int]
-    ) -> None:
+    Looking them up is depth first, without recursion, and takes time by the size of the file, however often it is done.
+    """
+
+    def __init__(self, terms: Terms, constants: Mapping[int, Constant]) -> None:
         self._terms = terms
         self._constants = constants
-        self._by_type_alone = by_type_alone
         self._leaders = {name: self._leader(constant) for name, constant in constants.items()}
         self._members: dict[int, list[Constant]] = {}
         for name, leader in self._leaders.items():
@@ -79,7 +67,9 @@ class _Search:
             constant = self._constants.get(constant.group[0], constant)
         return constant.group[0] if constant.group else constant.name
 
-    def run(self, roots: Iterable[int]) -> Reached:
+    def reach(self, roots: Iterable[int], *, by_type_alone: Collection[int] = ()) -> Reached:
+        """`by_type_alone`: constants whose values are not looked into. Raises OleanError where a constant depends on
+        itself, or is not finished, or where constants share more than honest ones do."""
         reached = Reached()
         done: dict[int, bool] = {}
         """Groups and imported constants; False: some of what it depends on is still being gone through."""
@@ -94,7 +84,7 @@ class _Search:
                         reached.imported.append(name)
                 elif below not in done:
                     done[below] = False
-                    stack.append((below, iter(self._mentions(below))))
+                    stack.append((below, iter(self._mentions(below, by_type_alone))))
                     break
                 elif not done[below] and below != leader:
                     raise OleanError(f"{self._terms.shown(name)} depends on itself")
@@ -105,14 +95,14 @@ class _Search:
                     reached.groups.append(tuple(self._members[leader]))
         return reached
 
-    def _mentions(self, leader: int) -> dict[int, None]:
+    def _mentions(self, leader: int, by_type_alone: Collection[int]) -> dict[int, None]:
         """Constants that a group mentions, each once."""
         names: dict[int, None] = {}
         roots = []
         for constant in self._members[leader]:
             names.update(dict.fromkeys((*constant.group, *constant.constructors)))
             roots.append(constant.type)
-            if constant.value is not None and constant.name not in self._by_type_alone:
+            if constant.value is not None and constant.name not in by_type_alone:
                 roots.append(constant.value)
         for name in mentioned(self._terms, roots):
             if name:

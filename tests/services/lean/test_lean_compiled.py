@@ -13,11 +13,12 @@ from lean_compiled import compiled, recheck, toolchain
 from basanite.v1 import result_pb2
 from basanite_sandboxes.lean import Lean
 from basanite_services.lean.check import STANDARD
+from basanite_services.lean.compare import Comparison
 from basanite_services.lean.examine import Challenge, Examined, read_challenge
 from basanite_services.lean.index import Index, Reader, write_index
-from basanite_services.lean.module import Module, read_module
+from basanite_services.lean.module import Constant, Module, read_module
 from basanite_services.lean.olean import LAYOUTS, Image, OleanError
-from basanite_services.lean.reach import reach
+from basanite_services.lean.reach import Dependencies
 from basanite_services.lean.replay import answer, declarations
 from basanite_services.lean.terms import Terms
 
@@ -238,7 +239,7 @@ def test_all_that_a_file_declares_is_accepted_by_the_kernel_again(lean: Lean, fo
     terms = Terms()
     module = read_module(Image([data], LAYOUTS[lean.release], (lean.version, lean.commit)), terms)
     safe = [name for name, constant in module.constants.items() if not constant.safety]
-    text, lines = declarations(terms, reach(terms, module.constants, safe).groups)
+    text, lines = declarations(terms, Dependencies(terms, module.constants).reach(safe).groups)
     done = recheck(lean, text)
     assert done.returncode == 0, done.stderr
     assert not answer(done.stdout, [terms.shown(name) for name in lines])
@@ -261,3 +262,33 @@ theorem hidden (p : T -> Prop) (h : p T.a) : p T.a := shown p h
     image = Image(parts, LAYOUTS[lean.release], (lean.version, lean.commit))
     shown = {terms.shown(name) for name in read_module(image, terms).constants}
     assert {"T", "T.a", "T.rec", "shown", "_private.Parts.0.hidden"} <= shown
+
+
+def module_of(*constants: Constant) -> Module:
+    return Module((), {constant.name: constant for constant in constants}, frozenset())
+
+
+def test_no_name_stands_for_what_lean_has_made_up() -> None:
+    """Constants that are made up are compared by meaning: a constant of another meaning is none of them, whatever its
+    name."""
+    terms = Terms()
+    made_up, target = terms.name_of(("helper", "_proof_1")), terms.name_of(("t",))
+
+    def number(name: int, value: int) -> Constant:
+        return Constant(
+            name, "definition", (), terms.expression(("bvar", 0)), terms.expression(("nat", value))
+        )
+
+    def theorem(about: int) -> Constant:
+        return Constant(
+            target, "theorem", (), terms.expression(("const", about, ())), terms.expression(("bvar", 1))
+        )
+
+    asked = module_of(number(made_up, 1), theorem(made_up))
+    other = terms.name_of(("other", "_proof_7"))
+    same = module_of(number(other, 1), theorem(other))
+    assert not Comparison(terms, asked, same, [target]).difference(target)
+    for components in (("other", "_proof_7"), ("made up", 0), ("helper", "_proof_2"), ("plain",)):
+        name = terms.name_of(components)
+        forged = module_of(number(name, 2), theorem(name))
+        assert Comparison(terms, asked, forged, [target]).difference(target)

@@ -2,6 +2,7 @@
  *
  * Warm, the runtime is initialised before the first run, which takes most of the time of a small file; each run is a
  * clone that goes on from there. Lean initialises a second time then, and finds that all is done. */
+#define _GNU_SOURCE
 #include "lean.h"
 
 #include <fcntl.h>
@@ -21,6 +22,13 @@ static void answer(void) {
   while ((got = read(from, buffer, sizeof buffer)) > 0)
     for (ssize_t done = 0, put; done < got; done += put)
       if ((put = write(to, buffer + done, (size_t)(got - done))) <= 0) return;
+}
+
+/* Lean asks where it lies by its process id; a sandbox without /proc has the answer under one name alone. */
+ssize_t readlink(const char *path, char *buffer, size_t size) {
+  ssize_t length = readlinkat(AT_FDCWD, path, buffer, size);
+  if (length < 0 && !strncmp(path, "/proc/", 6)) length = readlinkat(AT_FDCWD, "/proc/self/exe", buffer, size);
+  return length;
 }
 
 int main(int argc, char **argv) {
