@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from basanite.v1 import result_pb2
 from basanite.v1.result_pb2 import CaseResult, Usage
+from basanite_sandboxes.kept import is_visible
 from basanite_sandboxes.lean import RECHECK_FAULTS, SOURCE, Lean
 from basanite_sandboxes.spec import Ended, Environment, Limits, Report, Sandbox
 from basanite_services.chassis.kept import Store
@@ -70,8 +71,14 @@ class Judge:
         return self.lean.environment(context.environment.path, headers_directory())
 
     async def library(self, context: Context, imports: Imports) -> Library:
-        """Raises LibraryError, SandboxUnavailable."""
-        return await self._libraries.get(context.environment.path, imports)
+        """Raises LibraryError, SandboxUnavailable, ToolchainError."""
+        place = context.environment.path
+        if place is not None and not is_visible(place):
+            name = context.environment.name
+            raise ToolchainError(
+                f"the environment {name} cannot be entered by every user, or lies below /tmp: move it"
+            )
+        return await self._libraries.get(place, imports)
 
     async def judge(self, asked: Asked, solution: str, context: Context) -> Judged:
         """Raises InvalidItem, TaskFault, Overloaded, ToolchainError."""

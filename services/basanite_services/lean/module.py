@@ -146,7 +146,7 @@ class _Reader:
             tag, fields, _ = self._image.constructor(at)
             if tag not in (1, 2) or len(fields) != 2:
                 raise OleanError("no name")
-            last: Component = self._string(fields[1]) if tag == 1 else self._natural(fields[1])
+            last: Component = self._string(fields[1]) if tag == 1 else self._image.small(fields[1])
             chain.append((at, last))
             at = fields[0]
         if at & 1 and at != 1:
@@ -243,7 +243,7 @@ class _Reader:
         term: Term
         match tag:
             case 0:
-                term = ("bvar", self._natural(fields[0]))
+                term = ("bvar", self._image.small(fields[0]))
             case 1 | 2:
                 term = (("fvar", "mvar")[tag - 1], self.name(fields[0]))
             case 3:
@@ -262,7 +262,7 @@ class _Reader:
             case 10:
                 return fields[1:], lambda made: made[0]
             case _:
-                structure, index = self.name(fields[0]), self._natural(fields[1])
+                structure, index = self.name(fields[0]), self._image.small(fields[1])
                 return fields[2:], lambda made: ("proj", structure, index, *made)
         return (), lambda made: term
 
@@ -303,15 +303,19 @@ class _Reader:
                     safety="unsafe" if rest[1] else "",
                     group=self._names_of(inner[3]),
                     constructors=self._names_of(inner[4]),
-                    numbers=(self._natural(inner[1]), self._natural(inner[2]), self._natural(inner[5])),
+                    numbers=(
+                        self._image.small(inner[1]),
+                        self._image.small(inner[2]),
+                        self._image.small(inner[5]),
+                    ),
                 )
             case "constructor":
-                numbers = tuple(self._natural(inner[number]) for number in (2, 3, 4))
+                numbers = tuple(self._image.small(inner[number]) for number in (2, 3, 4))
                 safety = "unsafe" if rest[0] else ""
                 group = (self.name(inner[1]),)
                 return Constant(name, kind, parameters, type_, safety=safety, group=group, numbers=numbers)
             case _:
-                counts = (*(self._natural(inner[number]) for number in (2, 3, 4, 5)), rest[0])
+                counts = (*(self._image.small(inner[number]) for number in (2, 3, 4, 5)), rest[0])
                 safety, types = "unsafe" if rest[1] else "", self._names_of(inner[1])
                 return Constant(name, kind, parameters, type_, safety=safety, group=types, numbers=counts)
 

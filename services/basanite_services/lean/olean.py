@@ -59,8 +59,8 @@ class Image:
                 raise OleanError("made by another Lean")
             base, self.root = struct.unpack_from("<QQ", data, 80)
             self._parts.append((base, data))
-        self._left = sum(map(len, parts))
-        """Bytes of objects that were not read yet, if none overlaps another."""
+        self._left = 2 * sum(map(len, parts))
+        """Bytes that may still be read. Objects do not overlap, but lists have common ends, which are read again."""
 
     def constructor(self, pointer: int) -> tuple[int, tuple[int, ...], bytes]:
         """Which constructor of its type, its fields, and what of it is no object. Reading the same one twice counts
@@ -98,6 +98,12 @@ class Image:
         if len(text) != _size(data, at + 24):
             raise OleanError("a string of another length")
         return text
+
+    def small(self, pointer: int) -> int:
+        """A number below 2^63, as all are but numerals."""
+        if not pointer & 1:
+            raise OleanError("a number that is too large")
+        return pointer >> 1
 
     def natural(self, pointer: int) -> int:
         """A number that is not negative."""

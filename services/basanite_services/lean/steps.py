@@ -22,7 +22,7 @@ async def judge_steps(task: tasks_pb2.LeanTask, context: Context, judge: Judge) 
         return refused(why, [step.name for step in steps], weights)
     axioms = check.allowed_axioms(task)
     result = await judge_together(task.steps.preamble, steps, axioms, _FIELD, context, judge)
-    return verdict_on(result.cases, result.usages, "", result.messages, weights)
+    return verdict_on(result.cases, result.usages, "", [*result.messages.values()], weights)
 
 
 def _check(task: tasks_pb2.LeanTask) -> None:

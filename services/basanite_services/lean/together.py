@@ -20,6 +20,9 @@ from basanite_services.lean.messages import Message, shifted
 
 _ROUNDS = 4
 """After so many compilations that still fail, what is left is judged one by one."""
+_PATIENCE = 2
+"""One by one: after so many times the CPU time of one compilation the others are not judged any more. A candidate whose
+every proof takes all of its time would hold its sandbox until the caller's deadline makes a Failure of it."""
 _HOLE = "sorry"
 
 
@@ -38,8 +41,8 @@ class Together:
 
     cases: list[CaseResult]
     """One a step, without weights."""
-    messages: list[Message] = field(default_factory=list)
-    """About the proofs that did not compile, the first of each, in its own positions."""
+    messages: dict[int, Message] = field(default_factory=dict)
+    """About the proofs that did not compile, by the step's place, the first of each, in its own positions."""
     usages: list[Usage] = field(default_factory=list)
 
 
@@ -69,7 +72,8 @@ async def judge_together(
                 outcome=result_pb2.OUTCOME_REJECTED, message=first, declaration=names[number]
             )
             line, columns, lines = places[number]
-            result.messages += shifted([message], line - 1, columns, lines)
+            for own in shifted([message], line - 1, columns, lines):
+                result.messages[number] = own
     result.cases = judged.cases
     if not judged.compiled:
         result.cases = await _one_by_one(preamble, steps, asked, context, judge, out, result.usages)
@@ -124,6 +128,10 @@ async def _one_by_one(
     for number, step in enumerate(steps):
         if number in out:
             cases.append(out[number])
+            continue
+        if sum(usage.cpu_seconds for usage in usages) > _PATIENCE * context.limits.cpu_seconds:
+            what = "the steps before took all of the time"
+            cases.append(CaseResult(outcome=result_pb2.OUTCOME_NOT_RUN, message=what, declaration=step.name))
             continue
         proofs = [step.proof if other == number else None for other in range(len(steps))]
         text, _ = _text(preamble, steps, proofs)

@@ -17,12 +17,12 @@ def verdict_on(
     messages: Sequence[Message],
     weights: Sequence[int] | None = None,
 ) -> Verdict:
-    """`text`: the candidate's, `messages`: those about it, in its own positions."""
+    """`text`: the candidate's, empty if there are several; `messages`: those about it, in its own positions."""
     for case, weight in zip(cases, weights or [1] * len(cases), strict=True):
         case.weight = weight
     cases[0].usage.CopyFrom(sum_of(usages))
     verdict = verdict_of(cases, diagnostics(messages))
-    if verdict.outcome != result_pb2.OUTCOME_PASSED:
+    if text and verdict.outcome != result_pb2.OUTCOME_PASSED:
         verdict.feedback = feedback(text, messages)
     if not any(one.severity == Diagnostic.SEVERITY_ERROR for one in verdict.diagnostics):
         for message in dict.fromkeys(case.message for case in cases if case.message):

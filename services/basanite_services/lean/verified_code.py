@@ -64,7 +64,8 @@ async def judge_verified_code(task: tasks_pb2.LeanTask, context: Context, judge:
                 *_both(claims, proof=form.proof if "proof" in question.claims else ""),
             ]
             result = await judge_together(question.preamble, steps, axioms, _FIELD, context, judge)
-            messages += result.messages[: len(question.definitions)]
+            own = len(steps) if "proof" in question.claims else len(question.definitions)
+            messages += [message for number, message in result.messages.items() if number < own]
             usages += result.usages
             by_name = dict(zip((step.name for step in steps), result.cases, strict=True))
             found = {

@@ -292,3 +292,14 @@ def test_no_name_stands_for_what_lean_has_made_up() -> None:
         name = terms.name_of(components)
         forged = module_of(number(name, 2), theorem(name))
         assert Comparison(terms, asked, forged, [target]).difference(target)
+
+
+@pytest.mark.parametrize("place", ["name", "index"])
+def test_numbers_that_are_no_numerals_are_small(lean: Lean, place: str) -> None:
+    """A long one has more digits than Python prints, or Lean counts to."""
+    large = [word(32, 0, 250), 1 << 32 | 1, 96 + 8 * 14, 1 << 63]
+    at = 96 + 8 * 11
+    words = [96, word(56, 5, 0), *[96 + 8 * 8] * 5, 0, word(32, 0, 246), 1, 1, at]
+    words += [word(24, 2, 2), 1, at + 24, *large] if place == "name" else [word(16, 1, 0), at + 16, *large]
+    with pytest.raises(OleanError):
+        read(lean, made(lean, words))

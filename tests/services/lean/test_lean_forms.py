@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from lean_judge import Judge, explain, name_of, outcome, theorem
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.tasks_pb2 import CompleteForm, ElaborateForm, LeanStep, LeanTask, StepsForm
-from basanite_services.chassis.verifier import InvalidItem, TaskFault
+from basanite_sandboxes.spec import Environment
+from basanite_services.chassis.verifier import InvalidItem, TaskFault, ToolchainError
 
 PREFIX = "theorem t (p q : Prop) (hp : p) (hq : q) : q ∧ p := by\n  "
 
@@ -111,6 +114,16 @@ def test_weights_count(judge: Judge) -> None:
     task = steps((": True", "True.intro"), (": 1 = 2", "rfl"))
     task.steps.steps[0].weight = 3
     assert judge(task).score == pytest.approx(0.75)
+
+
+def test_steps_that_take_all_of_the_time_do_not_hold_the_sandbox_for_ever(judge: Judge) -> None:
+    forever = (": True ∧ True", "by repeat (first | skip)")
+    verdict = judge(steps((": True", "True.intro"), *[forever] * 20), cpu_seconds=0.3)
+    outcomes = [name_of(case.outcome) for case in verdict.cases]
+    assert outcomes[0] == "PASSED"
+    assert {*outcomes[1:]} == {"TIME_LIMIT", "NOT_RUN"}
+    assert outcomes.count("TIME_LIMIT") < 5
+    assert verdict.score_is_lower_bound
 
 
 # elaborate
@@ -266,3 +279,8 @@ def test_a_proof_is_of_the_reference_where_there_is_one(judge: Judge) -> None:
 def test_what_cannot_be_judged_is_named(judge: Judge, fields: dict[str, str]) -> None:
     with pytest.raises(InvalidItem):
         judge(code(**fields))
+
+
+def test_an_environment_that_sandboxes_cannot_see_is_said_to_be_one(judge: Judge, tmp_path: Path) -> None:
+    with pytest.raises(ToolchainError, match="below /tmp"):
+        judge(theorem("theorem t : True := sorry", "x"), Environment(name="mine", path=tmp_path))
