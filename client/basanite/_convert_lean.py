@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from basanite._errors import CandidateRefused, ItemFormatError
-from basanite._fields import UNICODE_RULE, integer, is_unicode, sequence, string, text, texts
+from basanite._fields import UNICODE_RULE, flag, integer, is_unicode, sequence, string, text, texts
 from basanite._lean_tasks import (
     STANDARD_AXIOMS,
     LeanCodeTest,
@@ -40,6 +40,8 @@ def put_lean(task: LeanTask, proto: tasks_pb2.LeanTask) -> None:
         return
     scored = not isinstance(task, LeanElaborateTask)
     proto.solution = _candidates(task.solution, "lean.solution", _MAX_SOLUTION_BYTES, scored=scored)
+    if isinstance(task, LeanTheoremTask | LeanCompleteTask):
+        proto.leanchecker = flag(task.leanchecker, "lean.leanchecker")
     if isinstance(task, LeanTheoremTask):
         proto.theorem.challenge = text(task.challenge, "lean.theorem.challenge")
         proto.theorem.targets.extend(texts(task.targets, "lean.theorem.targets", "names"))
@@ -127,11 +129,17 @@ def lean_from_proto(proto: tasks_pb2.LeanTask) -> LeanTask:
     form = proto.WhichOneof("form")
     axioms = tuple(proto.allowed_axioms.names) if proto.HasField("allowed_axioms") else STANDARD_AXIOMS
     if form == "theorem":
-        return LeanTheoremTask(proto.solution, proto.theorem.challenge, tuple(proto.theorem.targets), axioms)
+        targets = tuple(proto.theorem.targets)
+        return LeanTheoremTask(proto.solution, proto.theorem.challenge, targets, axioms, proto.leanchecker)
     if form == "complete":
         complete = proto.complete
         return LeanCompleteTask(
-            proto.solution, complete.prefix, complete.suffix, tuple(complete.targets), axioms
+            proto.solution,
+            complete.prefix,
+            complete.suffix,
+            tuple(complete.targets),
+            axioms,
+            proto.leanchecker,
         )
     if form == "steps":
         steps = [

@@ -20,6 +20,8 @@ class LeanTheoremTask:
     targets: Sequence[str] = ()
     """Names of what the solution is to prove, or to define; none: all that the challenge ends by `sorry`."""
     allowed_axioms: Sequence[str] = STANDARD_AXIOMS
+    leanchecker: bool = False
+    """The opinion of the toolchain's own leanchecker is asked for, too: the part "leanchecker" of the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class LeanCompleteTask:
     suffix: str = ""
     targets: Sequence[str] = ()
     allowed_axioms: Sequence[str] = STANDARD_AXIOMS
+    leanchecker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ SOURCE = "Main.lean"
 RECHECK_FAULTS = (3, 4)
 """Exit statuses of `recheck` that say nothing about the declarations: its input is not what it reads, or an import
 failed."""
-_COMPILED = "Main.olean"
+COMPILED = "Main.olean"
 _ANSWERS = "answers"
 _GUEST = Path(__file__).parent / "guest" / "lean"
 _LIBRARY = "libleanshared.so"
@@ -49,6 +49,8 @@ class Lean:
     core: Path
     """Directory of its compiled modules."""
     official: bool
+    checker: Path | None = None
+    """Its own program leanchecker."""
 
     @property
     def release(self) -> str:
@@ -66,15 +68,16 @@ class Lean:
         tool = Tool(
             str(self.program), files=tuple(dict.fromkeys(map(str, files))), prepares=("lean_initialize",)
         )
+        tools = (tool,) if self.checker is None else (tool, Tool(str(self.checker)))
         path = ":".join(map(str, self.search_path(project)))
-        return Environment(name="lean", tools=(tool,), variables=(("LEAN_PATH", path),))
+        return Environment(name="lean", tools=tools, variables=(("LEAN_PATH", path),))
 
     def compile(self, header: Path | None = None) -> Command:
         """Messages, a line of JSON each, on standard output; the compiled file in Report.answers if there was no error.
 
         `header`: a snapshot of the state after the imports. What the process says is the file's own word.
         """
-        words = ["-j1", "--json", "-o", _COMPILED]
+        words = ["-j1", "--json", "-o", COMPILED]
         if header is not None:
             words.append(f"--incr-load={header}")
         return Command((str(self.program), *words, SOURCE), output=_ANSWERS)
@@ -84,6 +87,16 @@ class Lean:
         written, and what is answered on standard output."""
         modules = [".".join(part.encode().hex() for part in name) for name in imports]
         return Command((str(self.program), "--recheck", *modules))
+
+    def check(self, project: Path | None) -> Command:
+        """What the toolchain's own leanchecker says of the file COMPILED, by its exit status: it has the kernel check
+        all declarations of the module again. Raises SandboxUnavailable if there is none."""
+        if self.checker is None:
+            raise SandboxUnavailable(
+                f"Lean {self.version} has no leanchecker here: use an official toolchain"
+            )
+        path = ":".join(map(str, (*self.search_path(project), ".")))
+        return Command(("/usr/bin/env", f"LEAN_PATH={path}", str(self.checker), "Main"))
 
     def save_header(self, text: str, snapshot: Path, project: Path | None) -> bool:
         """Write a snapshot of the state after a header of trusted imports. -> whether that worked; before Lean 4.32 it
@@ -149,7 +162,9 @@ def _official(command: str) -> Lean:
         raise SandboxUnavailable(
             f"{libraries} cannot be entered by every user, or is below /tmp: sandboxes need what is in it"
         )
-    return Lean(version, commit, _build(libraries), libraries, libraries, official=True)
+    checker = Path(prefix, "bin/leanchecker")
+    found = checker if checker.is_file() else None
+    return Lean(version, commit, _build(libraries), libraries, libraries, official=True, checker=found)
 
 
 def _of_wheel() -> Lean:

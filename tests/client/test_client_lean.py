@@ -30,7 +30,7 @@ from basanite._parse import result_from_proto, result_to_proto
 TASKS = [
     LeanTheoremTask("theorem t : True := trivial", "theorem t : True := sorry"),
     LeanTheoremTask("s", "c", ["t", "«a b».u"], ["propext"]),
-    LeanTheoremTask("s", "c", allowed_axioms=[]),
+    LeanTheoremTask("s", "c", allowed_axioms=[], leanchecker=True),
     LeanCompleteTask("simp", "theorem t : True := by\n  ", "\n", ("t",)),
     LeanStepsTask(
         (LeanStep("a", "theorem a : True", "trivial", 3), LeanStep("b", "theorem b : True", "x")), "import A"

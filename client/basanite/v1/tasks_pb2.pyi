@@ -1500,6 +1500,7 @@ class LeanTask(google.protobuf.message.Message):
 
     SOLUTION_FIELD_NUMBER: builtins.int
     ALLOWED_AXIOMS_FIELD_NUMBER: builtins.int
+    LEANCHECKER_FIELD_NUMBER: builtins.int
     THEOREM_FIELD_NUMBER: builtins.int
     COMPLETE_FIELD_NUMBER: builtins.int
     STEPS_FIELD_NUMBER: builtins.int
@@ -1508,6 +1509,10 @@ class LeanTask(google.protobuf.message.Message):
     solution: builtins.str
     """The candidate's text: a whole file, or in form `complete` what takes the place of the hole. At most 1 MiB; more, or what
     is no text, is REJECTED. Empty in forms `steps` and `verified_code`, which have texts of their own.
+    """
+    leanchecker: builtins.bool
+    """Forms theorem and complete: a solution that passes is given to the toolchain's own leanchecker, too: the part
+    "leanchecker" of the verdict. What that does not accept is FAILED. A toolchain without one is a TOOLCHAIN failure.
     """
     @property
     def allowed_axioms(self) -> global___AllowedAxioms:
@@ -1528,6 +1533,7 @@ class LeanTask(google.protobuf.message.Message):
         *,
         solution: builtins.str = ...,
         allowed_axioms: global___AllowedAxioms | None = ...,
+        leanchecker: builtins.bool = ...,
         theorem: global___TheoremForm | None = ...,
         complete: global___CompleteForm | None = ...,
         steps: global___StepsForm | None = ...,
@@ -1535,7 +1541,7 @@ class LeanTask(google.protobuf.message.Message):
         verified_code: global___VerifiedCodeForm | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "steps", b"steps", "theorem", b"theorem", "verified_code", b"verified_code"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "solution", b"solution", "steps", b"steps", "theorem", b"theorem", "verified_code", b"verified_code"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_allowed_axioms", b"_allowed_axioms", "allowed_axioms", b"allowed_axioms", "complete", b"complete", "elaborate", b"elaborate", "form", b"form", "leanchecker", b"leanchecker", "solution", b"solution", "steps", b"steps", "theorem", b"theorem", "verified_code", b"verified_code"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_allowed_axioms", b"_allowed_axioms"]) -> typing.Literal["allowed_axioms"] | None: ...
     @typing.overload

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from basanite.v1 import result_pb2
-from basanite.v1.result_pb2 import CaseResult, Usage
+from basanite.v1.result_pb2 import CaseResult, Part, Usage
 from basanite_sandboxes.kept import is_visible
-from basanite_sandboxes.lean import RECHECK_FAULTS, SOURCE, Lean
+from basanite_sandboxes.lean import COMPILED, RECHECK_FAULTS, SOURCE, Lean
 from basanite_sandboxes.spec import Ended, Environment, Limits, Report, Sandbox
 from basanite_services.chassis.kept import Store
 from basanite_services.chassis.verifier import Context, InvalidItem, TaskFault, ToolchainError
@@ -42,6 +42,8 @@ class Asked:
     field: str
     """Of the challenge."""
     targets_field: str
+    leanchecker: bool = False
+    """Its opinion is asked for, too."""
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Judged:
     messages: list[Message] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     compiled: bool = True
+    parts: list[Part] = field(default_factory=list)
 
 
 class Judge:
@@ -166,7 +169,29 @@ class Judge:
                     judged.cases[place].outcome, judged.cases[place].message = said
             if all(judged.cases[place].outcome == result_pb2.OUTCOME_PASSED for place in left):
                 break
+        if asked.leanchecker:
+            await self._ask_leanchecker(report.answers, sandbox, context, judged)
         return judged
+
+    async def _ask_leanchecker(
+        self, compiled: bytes, sandbox: Sandbox, context: Context, judged: Judged
+    ) -> None:
+        """It maps the file that the solution compiled to, so that its yes alone would prove nothing."""
+        state = Part.STATE_NOT_RUN
+        if all(case.outcome == result_pb2.OUTCOME_PASSED for case in judged.cases):
+            report = await sandbox.run(
+                self.lean.check(context.environment.path), context.limits, files={COMPILED: compiled}
+            )
+            judged.usages.append(usage_of(report))
+            outcome = outcome_of(report)
+            state = Part.STATE_PASS if outcome == result_pb2.OUTCOME_COMPLETED else Part.STATE_FAIL
+            if state == Part.STATE_FAIL:
+                if report.ended is Ended.EXITED:
+                    outcome = result_pb2.OUTCOME_FAILED
+                message = f"leanchecker does not accept it: {why(report, context.limits)}"
+                for case in judged.cases:
+                    case.outcome, case.message = outcome, message
+        judged.parts.append(Part(name="leanchecker", state=state))
 
     async def compile(self, text: str, library: Library, sandbox: Sandbox, context: Context) -> Report:
         header = None

@@ -43,7 +43,7 @@ class LeanVerifier(Verifier[tasks_pb2.LeanTask]):
     )
 
     def __init__(self) -> None:
-        self._judge: Judge | None = None
+        self.judge: Judge | None = None
         self._place = ""
 
     def configure(self, settings: Settings) -> None:
@@ -54,12 +54,12 @@ class LeanVerifier(Verifier[tasks_pb2.LeanTask]):
             lean = find_lean(self._place)
         except SandboxUnavailable as error:
             raise ToolchainError(str(error)) from None
-        self._judge = Judge(lean, _STORE_BYTES)
+        self.judge = Judge(lean, _STORE_BYTES)
         core = "official" if lean.official else "basanite"
         return (("lean", lean.version), ("lean commit", lean.commit), ("lean core", core))
 
     async def verify(self, task: tasks_pb2.LeanTask, context: Context) -> result_pb2.Verdict:
-        if self._judge is None:
+        if self.judge is None:
             raise ToolchainError("Lean was not found when the server started")
         form = task.WhichOneof("form")
         judges = {
@@ -69,9 +69,11 @@ class LeanVerifier(Verifier[tasks_pb2.LeanTask]):
             "elaborate": judge_elaborate,
             "verified_code": judge_verified_code,
         }
+        if task.leanchecker and form not in ("theorem", "complete"):
+            raise InvalidItem("lean.leanchecker", "must be false: it is for forms theorem and complete")
         if form is None:
             raise InvalidItem("lean.form", f"must be set: {', '.join(self.forms)}")
         try:
-            return await judges[form](task, context, self._judge)
+            return await judges[form](task, context, self.judge)
         except SandboxUnavailable as error:
             raise ToolchainError(str(error)) from None

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from basanite.v1 import result_pb2, tasks_pb2
+from basanite_sandboxes.lean import Lean
 from basanite_sandboxes.process import ProcessPool
 from basanite_sandboxes.spec import Environment, Limits
 from basanite_services.chassis.guard import flaw, sum_usage
 from basanite_services.chassis.verifier import Context
+from basanite_services.lean.judging import Judge as LeanJudge
 from basanite_services.lean.verifier import LeanVerifier
 
 LIMITS = Limits(cpu_seconds=10, wall_seconds=60, memory_bytes=1 << 30, processes=64, output_bytes=64 << 20)
@@ -21,12 +23,15 @@ LIMITS = Limits(cpu_seconds=10, wall_seconds=60, memory_bytes=1 << 30, processes
 class Judge:
     """One pool of one cell on one event loop."""
 
-    def __init__(self, pool: ProcessPool | None = None) -> None:
+    def __init__(self, pool: ProcessPool | None = None, lean: Lean | None = None) -> None:
+        """`lean`: another toolchain than the one that is found."""
         self._runner = asyncio.Runner()
         self._pool = pool or ProcessPool(cells=1, isolation="full")
         self._runner.run(self._pool.start())
         self._verifier = LeanVerifier()
         self._verifier.toolchain(self._pool)
+        if lean is not None:
+            self._verifier.judge = LeanJudge(lean, 1 << 20)
 
     def close(self) -> None:
         self._runner.run(self._pool.close())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,8 @@ from lean_judge import Judge, explain, name_of, outcome, theorem
 
 from basanite.v1 import result_pb2, tasks_pb2
 from basanite.v1.tasks_pb2 import CompleteForm, ElaborateForm, LeanStep, LeanTask, StepsForm
+from basanite_sandboxes.kept import cache_directory
+from basanite_sandboxes.lean import Lean
 from basanite_sandboxes.spec import Environment
 from basanite_services.chassis.verifier import InvalidItem, TaskFault, ToolchainError
 
@@ -284,3 +290,50 @@ def test_what_cannot_be_judged_is_named(judge: Judge, fields: dict[str, str]) ->
 def test_an_environment_that_sandboxes_cannot_see_is_said_to_be_one(judge: Judge, tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="below /tmp"):
         judge(theorem("theorem t : True := sorry", "x"), Environment(name="mine", path=tmp_path))
+
+
+# leanchecker
+
+
+@pytest.fixture
+def checker() -> Iterator[Path]:
+    """Stands in for that of an official toolchain: accepts a module that is there and names no `doubt`."""
+    place = Path(tempfile.mkdtemp(prefix="test-lean-", dir=cache_directory()))
+    place.chmod(0o755)
+    program = place / "leanchecker"
+    program.write_text(
+        '#!/bin/sh\ntest -f "$1.olean" && ! grep -q doubt "$1.olean" || { echo no >&2; exit 1; }\n'
+    )
+    program.chmod(0o755)
+    yield program
+    shutil.rmtree(place)
+
+
+def test_the_toolchains_own_checker_has_a_say_and_not_the_last_one(lean: Lean, checker: Path) -> None:
+    other = Judge(lean=dataclasses.replace(lean, checker=checker))
+    try:
+        asked = {"challenge": "theorem t : True := sorry"}
+        for solution, expected, part in (
+            ("theorem t : True := True.intro", "PASSED", "PASS"),
+            ("theorem doubt : True := True.intro\ntheorem t : True := doubt", "FAILED", "FAIL"),
+            ("theorem t : True := sorry", "FAILED", "NOT_RUN"),
+        ):
+            task = theorem(asked["challenge"], solution)
+            task.leanchecker = True
+            verdict = other(task)
+            assert (outcome(verdict), states(verdict)) == (expected, {"leanchecker": part}), explain(verdict)
+    finally:
+        other.close()
+
+
+def test_a_toolchain_without_a_checker_says_so(judge: Judge, lean: Lean) -> None:
+    if lean.checker is not None:
+        pytest.skip("it has one")
+    task = theorem("theorem t : True := sorry", "theorem t : True := True.intro")
+    task.leanchecker = True
+    with pytest.raises(ToolchainError, match="no leanchecker"):
+        judge(task)
+    task = steps((": True", "True.intro"))
+    task.leanchecker = True
+    with pytest.raises(InvalidItem):
+        judge(task)
