@@ -56,13 +56,15 @@ def _candidates_texts(item: Any) -> Iterator[tuple[dict[str, Any], str, Candidat
     if "lean" in item:
         lean = item["lean"]
         scored = "elaborate" not in lean
-        yield lean, "solution", CandidateRefused("lean.solution", UNICODE_RULE, "the proof", scored)
-        for name in ("implementation", "precondition", "postcondition", "proof"):
-            field = f"lean.verified_code.{name}"
-            yield lean.get("verified_code", {}), name, CandidateRefused(field, UNICODE_RULE, "the proof")
-        for index, step in enumerate(lean.get("steps", {}).get("steps", ())):
-            field = f"lean.steps.steps[{index}].proof"
-            yield step, "proof", CandidateRefused(field, UNICODE_RULE, "the proof")
+        places = [(lean, "solution", "lean.solution")]
+        code = lean.get("verified_code", {})
+        names = ("implementation", "precondition", "postcondition", "proof")
+        places += [(code, name, f"lean.verified_code.{name}") for name in names]
+        steps = lean.get("steps", {}).get("steps", ())
+        places += [(step, "proof", f"lean.steps.steps[{index}].proof") for index, step in enumerate(steps)]
+        for holder, name, field in places:
+            if name in holder:
+                yield holder, name, CandidateRefused(field, UNICODE_RULE, "the proof", scored)
         return
     kind, what = ("unittest", "the program") if "unittest" in item else ("verilog", "the design")
     task = item[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -104,3 +105,21 @@ def test_feedback_and_declarations_come_back() -> None:
     assert again.verdict is not None
     assert again.verdict.feedback == "Error 1"
     assert again.verdict.cases[0].declaration == "t"
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"solution": "\ud800", "theorem": {"challenge": "c"}},
+        {"solution": "\ud800", "complete": {"prefix": "c"}},
+        {
+            "steps": {
+                "steps": [{"name": "a", "statement": "b", "proof": "x"}, {"name": "c", "proof": "\ud800"}]
+            }
+        },
+        {"verified_code": {"name": "f", "return_type": "Nat", "postcondition": "\ud800"}},
+    ],
+)
+def test_a_line_of_a_file_whose_proof_is_no_unicode_is_the_candidates(task: dict[str, Any]) -> None:
+    with pytest.raises(CandidateRefused):
+        item_from_json(json.dumps({"id": "x", "kind": "lean", "lean": task}))

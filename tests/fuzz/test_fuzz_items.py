@@ -184,7 +184,7 @@ def test_every_line_of_a_file_gets_one_result_and_errors_name_line_field_and_rul
             numbers = [
                 n
                 for n, line in enumerate(content.split(b"\n"), 1)
-                if line.removeprefix(b"\xef\xbb\xbf").strip()
+                if (line.removeprefix(b"\xef\xbb\xbf") if n == 1 else line).strip()
             ]
             assert len(results) == len(numbers)
             assert len({result["id"] for result in results}) == len(results)
