@@ -39,8 +39,9 @@ _numbers = itertools.count()
 def library() -> Iterator[Path]:
     """A directory of environments with one: a generated library, compiled."""
     lean = find_lean()
-    place = Path(tempfile.mkdtemp(prefix="bench-lean-", dir=cache_directory()))
-    place.chmod(0o755)
+    place = cache_directory() / "bench-lean"  # the same each time: what is known of it is kept by its path
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o755, parents=True)
     try:
         root = place / ENVIRONMENT
         built = root / ".lake/build/lib/lean"

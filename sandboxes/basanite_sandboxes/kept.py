@@ -13,14 +13,16 @@ from pathlib import Path
 from basanite_sandboxes.spec import SandboxUnavailable
 
 
-def kept_directory(name: str, parts: Sequence[bytes], make: Callable[[Path], None]) -> Path:
-    """The directory that `make` filled, once for these parts. `name` may begin with a directory to put it in. Raises
+def kept_directory(
+    name: str, parts: Sequence[bytes], make: Callable[[Path], None], base: Path | None = None
+) -> Path:
+    """The directory that `make` filled, once for these parts. `base`: where it lies, by default with all others. Raises
     SandboxUnavailable."""
     state = hashlib.sha256()
     for part in parts:
         state.update(len(part).to_bytes(8, "big") + part)
-    wanted = cache_directory() / f"{name}-{state.hexdigest()[:24]}"
-    base = wanted.parent
+    base = base or cache_directory()
+    wanted = base / f"{name}-{state.hexdigest()[:24]}"
     if _is_ours(wanted):
         return wanted
     try:

@@ -194,6 +194,8 @@ class Judge:
         judged.parts.append(Part(name="leanchecker", state=state))
 
     async def compile(self, text: str, library: Library, sandbox: Sandbox, context: Context) -> Report:
+        if not self.lean.program.is_file():
+            raise ToolchainError(f"{self.lean.program} is gone: start the server again")
         header = None
         if begins_with(text, library.text) and await self._header_pays(library, sandbox):
             header = library.header

@@ -46,6 +46,7 @@ class Library:
     header: Path | None
     """None: this Lean makes no snapshots."""
     files: tuple[Path, ...]
+    """All that was read, and the snapshot."""
     state: tuple[tuple[int, int], ...]
     """Of each file when it was read: size, and time of its last change in nanoseconds."""
 
@@ -90,10 +91,16 @@ class Libraries:
                 for path in directory.glob(f"{_HEADER}*"):
                     path.unlink()
 
-        place = kept_directory(f"{_PLACE}/library", parts, make)
+        place = kept_directory("library", parts, make, headers_directory())
         header = place / _HEADER
+        kept = (header,) if header.is_file() else ()
         return Library(
-            imports, text, Index(place / _INDEX), header if header.is_file() else None, files, state
+            imports,
+            text,
+            Index(place / _INDEX),
+            kept[0] if kept else None,
+            (*files, *kept),
+            state + _state(kept),
         )
 
 
