@@ -102,9 +102,10 @@ class LeanVerifiedCodeTask:
     preamble: str = ""
     """Trusted: imports and definitions for all."""
     reference_implementation: str = ""
-    """Trusted, as are the next two."""
+    """Trusted: what the proof is about, where there is no implementation of the candidate's."""
     reference_precondition: str = ""
     reference_postcondition: str = ""
+    """Trusted, both: the specification that the proof is about instead of the candidate's."""
     allowed_axioms: Sequence[str] = STANDARD_AXIOMS
 
 

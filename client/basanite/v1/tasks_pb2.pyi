@@ -1703,8 +1703,9 @@ class VerifiedCodeForm(google.protobuf.message.Message):
     name: builtins.str
     return_type: builtins.str
     reference_implementation: builtins.str
-    """Trusted; what the proof is about, where they are given, instead of the candidate's own."""
+    """Trusted. The implementation that the proof is about, where the candidate gives none."""
     reference_precondition: builtins.str
+    """The specification that the proof is about instead of the candidate's, where a postcondition is given."""
     reference_postcondition: builtins.str
     implementation: builtins.str
     """The candidate's, at least one of them; together at most 1 MiB. An empty precondition is True."""

@@ -47,9 +47,17 @@ class Together:
 
 
 async def judge_together(
-    preamble: str, steps: Sequence[Step], allowed: frozenset[Name], path: str, context: Context, judge: Judge
+    preamble: str,
+    steps: Sequence[Step],
+    allowed: frozenset[Name],
+    path: str,
+    context: Context,
+    judge: Judge,
+    *,
+    one_by_one: bool = True,
 ) -> Together:
-    """`path`: of the steps' field. Raises InvalidItem, TaskFault, Overloaded, ToolchainError."""
+    """`path`: of the steps' field. `one_by_one`: steps that cannot be compiled together are judged apart, each with no
+    more than the statements of the others. Raises InvalidItem, TaskFault, Overloaded, ToolchainError."""
     names = tuple(step.name for step in steps)
     challenge, _ = _text(preamble, steps, [None] * len(steps))
     asked = Asked(challenge, names, allowed, path, path)
@@ -75,7 +83,7 @@ async def judge_together(
             for own in shifted([message], line - 1, columns, lines):
                 result.messages[number] = own
     result.cases = judged.cases
-    if not judged.compiled:
+    if not judged.compiled and one_by_one:
         result.cases = await _one_by_one(preamble, steps, asked, context, judge, out, result.usages)
     for number, case in out.items():
         result.cases[number] = case

@@ -23,6 +23,7 @@ MAX_TESTS = 100
 SCORE_POLICY = "fraction_of_parts"
 _FIELD = "lean.verified_code"
 _DECIDE = "by decide"
+_PROOF = "proof"
 _PASSED = result_pb2.OUTCOME_PASSED
 
 
@@ -58,18 +59,20 @@ async def judge_verified_code(task: tasks_pb2.LeanTask, context: Context, judge:
         if long:
             found = dict.fromkeys(question.claims, (Part.STATE_FAIL, long, result_pb2.OUTCOME_REJECTED))
         else:
-            claims = [claim for group in question.claims.values() for claim in group]
-            steps = [
-                *question.definitions,
-                *_both(claims, proof=form.proof if "proof" in question.claims else ""),
-            ]
-            result = await judge_together(question.preamble, steps, axioms, _FIELD, context, judge)
-            own = len(steps) if "proof" in question.claims else len(question.definitions)
-            messages += [message for number, message in result.messages.items() if number < own]
+            steps = [*question.definitions]
+            for name, claims in question.claims.items():
+                steps += _both(claims, form.proof if name == _PROOF else "")
+            result = await judge_together(
+                question.preamble, steps, axioms, _FIELD, context, judge, one_by_one=False
+            )
+            own = {step.name for step in question.definitions}
+            own |= {claim.name for claim in question.claims.get(_PROOF, ())}
+            messages += [one for number, one in result.messages.items() if steps[number].name in own]
             usages += result.usages
             by_name = dict(zip((step.name for step in steps), result.cases, strict=True))
             found = {
-                name: _state(question.definitions, group, by_name) for name, group in question.claims.items()
+                name: _state(_needed(question, name), group, by_name)
+                for name, group in question.claims.items()
             }
         for name, (state, message, outcome) in found.items():
             parts.append(Part(name=name, state=state))
@@ -81,44 +84,44 @@ async def judge_verified_code(task: tasks_pb2.LeanTask, context: Context, judge:
 
 
 def _questions(form: VerifiedCodeForm) -> Iterator[_Question]:
+    """All that is the candidate's is judged from one file: text can mean one thing where its tests see it and another
+    where its proof does. Only a specification of its own that nothing is proved about is apart."""
     name, given = form.name, " ".join(f"({one.name} : {one.type})" for one in form.parameters)
     names = " ".join(one.name for one in form.parameters)
     head = f"{given} " if given else ""
     code = f"def {name} {head}: {form.return_type}"
     before = f"@[reducible] def {name}_precond {head}: Prop"
     after = f"@[reducible] def {name}_postcond {head}(result : {form.return_type}) : Prop"
-    implementation = Step(name, code, form.implementation)
+    preamble = f"{form.preamble.rstrip()}\n" if form.preamble.strip() else ""
+    specification = [Step(f"{name}_precond", before, form.precondition or "True")]
+    if form.postcondition:
+        specification.append(Step(f"{name}_postcond", after, form.postcondition))
+    has_own = bool(form.precondition or form.postcondition)
+    definitions: list[Step] = []
+    claims: dict[str, tuple[_Claim, ...]] = {}
     if form.implementation:
-        claims = tuple(
+        definitions.append(Step(name, code, form.implementation))
+        claims["code"] = tuple(
             _Claim(f"{name}_test_{number}", f"{name} {test.arguments} = ({test.expected})")
             for number, test in enumerate(form.tests)
         )
-        yield _Question((implementation,), {"code": claims}, form.preamble)
-    own = (
-        Step(f"{name}_precond", before, form.precondition or "True"),
-        Step(f"{name}_postcond", after, form.postcondition),
-    )
-    if form.postcondition or form.precondition:
-        specification = own if form.postcondition else own[:1]
-        yield _Question(specification, dict(_specification(form)), form.preamble)
+    elif form.proof:
+        preamble += f"{code} := {form.reference_implementation}\n"
+    if form.reference_postcondition:
+        preamble += f"{before} := {form.reference_precondition or 'True'}\n"
+        preamble += f"{after} := {form.reference_postcondition}\n"
+    elif has_own:
+        definitions += specification
+        claims |= _specification(form)
     if form.proof:
-        preamble = f"{form.preamble.rstrip()}\n" if form.preamble.strip() else ""
-        definitions: list[Step] = []
-        for step, reference in zip(
-            (implementation, *own),
-            (form.reference_implementation, form.reference_precondition, form.reference_postcondition),
-            strict=True,
-        ):
-            if reference:
-                preamble += f"{step.statement} := {reference}\n"
-            else:
-                definitions.append(step)
         arguments = f"{names} " if names else ""
         statement = f"{name}_postcond {arguments}({name} {names})"
-        claim = _Claim(
-            f"{name}_postcond_satisfied", f"{head}(h_precond : {name}_precond {names}) : {statement}"
-        )
-        yield _Question(tuple(definitions), {"proof": (claim,)}, preamble)
+        hypothesis = f"(h_precond : {name}_precond {names})"
+        claims[_PROOF] = (_Claim(f"{name}_postcond_satisfied", f"{head}{hypothesis} : {statement}"),)
+    if claims:
+        yield _Question(tuple(definitions), claims, preamble)
+    if form.reference_postcondition and has_own:
+        yield _Question(tuple(specification), dict(_specification(form)), form.preamble)
 
 
 def _specification(form: VerifiedCodeForm) -> Iterator[tuple[str, tuple[_Claim, ...]]]:
@@ -138,8 +141,16 @@ def _specification(form: VerifiedCodeForm) -> Iterator[tuple[str, tuple[_Claim, 
     yield "completeness", tuple(complete)
 
 
+def _needed(question: _Question, part: str) -> Sequence[Step]:
+    """The candidate's definitions that a part is about."""
+    first = 1 if "code" in question.claims else 0
+    if part == "code":
+        return question.definitions[:first]
+    return question.definitions if part == _PROOF else question.definitions[first:]
+
+
 def _both(claims: Sequence[_Claim], proof: str) -> Iterator[Step]:
-    """Each claim and its opposite; the claim that is a theorem, with the candidate's proof."""
+    """Each claim and its opposite; with a proof, which is the candidate's, the claim alone."""
     for claim in claims:
         if proof:
             yield Step(claim.name, f"theorem {claim.name} {claim.statement}", proof)
@@ -194,6 +205,8 @@ def _check(task: tasks_pb2.LeanTask, form: VerifiedCodeForm) -> None:
         raise InvalidItem(
             f"{_FIELD}.proof", "must be about an implementation, the candidate's or a reference"
         )
+    if form.reference_precondition and not form.reference_postcondition:
+        raise InvalidItem(f"{_FIELD}.reference_precondition", "must come with a reference_postcondition")
     if form.proof and not (form.postcondition or form.reference_postcondition):
         raise InvalidItem(f"{_FIELD}.proof", "must be of a postcondition, the candidate's or a reference")
     trusted = [form.preamble, form.return_type, form.reference_implementation, form.reference_precondition]

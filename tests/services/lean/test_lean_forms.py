@@ -261,17 +261,49 @@ def test_code_specification_and_proof_are_parts(judge: Judge) -> None:
         ({"precondition": "False"}, {"completeness": "FAIL"}),
         ({"postcondition": "True", "proof": "True.intro"}, {"soundness": "FAIL"}),
         ({"postcondition": "False"}, {"completeness": "FAIL", "proof": "FAIL"}),
-        ({"postcondition": "result = result ∧ ∀ m : Nat, m = m", "proof": "⟨rfl, fun _ => rfl⟩"}, {"soundness":
-        "UNKNOWN", "completeness": "UNKNOWN"}), ({"proof": "sorry"}, {"proof": "FAIL"}),
+        (
+            {"postcondition": "result = result ∧ ∀ m : Nat, m = m", "proof": "⟨rfl, fun _ => rfl⟩"},
+            {"soundness": "UNKNOWN", "completeness": "UNKNOWN"},
+        ),
+        ({"proof": "sorry"}, {"proof": "FAIL"}),
         ({"proof": "trust _\naxiom trust (p : Prop) : p"}, {"proof": "FAIL"}),
         ({"implementation": "Nat.succ n\naxiom cheat (p : Prop) : p", "proof": "cheat _"}, {"proof": "FAIL"}),
     ],
-)  # fmt: skip
+)
 def test_each_part_fails_alone(judge: Judge, changed: dict[str, str], wrong: dict[str, str]) -> None:
     verdict = judge(code(**(GOOD | changed)))
     found = states(verdict)
     assert {name: state for name, state in found.items() if state != "PASS"} == wrong, explain(verdict)
     assert verdict.score == pytest.approx(1 - len(wrong) / len(found))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        # Means something true where the implementation is known, and the right thing where it is not.
+        {
+            "postcondition": "by first | exact (next n = next n) | exact (result = Nat.add n 1)",
+            "proof": "rfl",
+        },
+        # Likewise where its own proof or tests are known.
+        {
+            "postcondition": "by first | exact (next_test_0 = next_test_0) | exact (result = Nat.add n 1)",
+            "proof": "rfl",
+        },
+        {
+            "implementation": "by first | exact (Function.const _ (Nat.succ n) next_postcond) | exact n",
+            "proof": "rfl",
+        },
+    ],
+)
+def test_a_text_does_not_mean_one_thing_to_its_tests_and_another_to_its_proof(
+    judge: Judge, changed: dict[str, str]
+) -> None:
+    verdict = judge(code(**(GOOD | changed)))
+    found = states(verdict)
+    assert verdict.score < 1 or all(state == "PASS" for state in found.values())
+    if "next n = next n" in changed.get("postcondition", ""):
+        assert found["soundness"] == "FAIL", explain(verdict)
 
 
 def test_a_proof_is_of_the_reference_where_there_is_one(judge: Judge) -> None:
@@ -281,7 +313,24 @@ def test_a_proof_is_of_the_reference_where_there_is_one(judge: Judge) -> None:
     assert states(judge(weaker))["proof"] == "FAIL"
 
 
-@pytest.mark.parametrize("fields", [{}, {"proof": "rfl"}, {"proof": "rfl", "implementation": "n"}])
+def test_a_specification_beside_a_reference_is_judged_apart(judge: Judge) -> None:
+    verdict = judge(code(**GOOD, reference_postcondition="result = Nat.succ n"))
+    assert states(verdict) == dict.fromkeys(("code", "soundness", "completeness", "proof"), "PASS"), explain(
+        verdict
+    )
+    wrong = judge(code(**(GOOD | {"postcondition": "True"}), reference_postcondition="result = Nat.succ n"))
+    assert states(wrong) == {"code": "PASS", "soundness": "FAIL", "completeness": "PASS", "proof": "PASS"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"proof": "rfl"},
+        {"proof": "rfl", "implementation": "n"},
+        {"implementation": "n", "reference_precondition": "True"},
+    ],
+)
 def test_what_cannot_be_judged_is_named(judge: Judge, fields: dict[str, str]) -> None:
     with pytest.raises(InvalidItem):
         judge(code(**fields))
