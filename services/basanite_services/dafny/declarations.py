@@ -6,7 +6,7 @@ with is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from basanite_services.dafny.expressions import (
@@ -19,13 +19,15 @@ from basanite_services.dafny.expressions import (
 )
 from basanite_services.dafny.tokens import Kind, Source, SourceError, Token, read_tokens
 
-CONTAINERS = frozenset("module class trait".split())
-FUNCTIONS = frozenset("function predicate copredicate".split())
-METHODS = frozenset("method lemma colemma constructor iterator".split())
+CONTAINERS = frozenset(["module", "class", "trait"])
+FUNCTIONS = frozenset(["function", "predicate", "copredicate"])
+METHODS = frozenset(["method", "lemma", "colemma", "constructor", "iterator"])
 CALLABLES = FUNCTIONS | METHODS
-_MODIFIERS = frozenset("abstract ghost static protected inductive twostate".split()) | SOMETIMES
+_MODIFIERS = frozenset(["abstract", "ghost", "static", "protected", "inductive", "twostate"]) | SOMETIMES
 _MAX_DEPTH = 20
-_OTHERS = frozenset("datatype codatatype newtype type const var import export include".split())
+_OTHERS = frozenset(
+    ["datatype", "codatatype", "newtype", "type", "const", "var", "import", "export", "include"]
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Declaration:
     by_method: tuple[Token, ...] | None
     token: Token
     """Of the name, or of the first word."""
+    tokens: tuple[Token, ...]
+    """All of it."""
     members: tuple[Declaration, ...] = ()
 
     @property
@@ -93,6 +97,16 @@ class Program:
 
 def texts(tokens: Sequence[Token]) -> tuple[str, ...]:
     return tuple(token.text for token in tokens)
+
+
+def write(tokens: Sequence[Token], renamed: Mapping[str, str] | None = None) -> str:
+    """A text of these tokens in one line, with other names for some words."""
+    parts = []
+    for at, token in enumerate(tokens):
+        text = (renamed or {}).get(token.text, token.text) if token.kind is Kind.WORD else token.text
+        glued = at == 0 or tokens[at - 1].end == token.start
+        parts.append(text if glued else f" {text}")
+    return "".join(parts)
 
 
 def read_program(text: str) -> Program:
@@ -143,6 +157,8 @@ class _Reader:
 
     def declaration(self, at: int, path: tuple[str, ...], container: str) -> tuple[Declaration, int]:
         first = at
+        if self.text(at) == "@":
+            raise self.error("a declaration is expected; attributes are written {:name}", at)
         modifiers = []
         while self.text(at) in _MODIFIERS and self.is_word(at):
             modifiers.append(self.text(at))
@@ -164,8 +180,20 @@ class _Reader:
         base = kind.split()[0] if kind.split()[0] in FUNCTIONS else kind.split()[-1]
         read = {True: self.callable, False: self.container if base in CONTAINERS else self.other}
         head, clauses, body, by_method, members, at = read[base in CALLABLES](at, own, base, container)
+        own_tokens = tuple(self.tokens[first:at])
         declaration = Declaration(
-            kind, name, own, frozenset(modifiers), attributes, head, clauses, body, by_method, token, members
+            kind,
+            name,
+            own,
+            frozenset(modifiers),
+            attributes,
+            head,
+            clauses,
+            body,
+            by_method,
+            token,
+            own_tokens,
+            members,
         )
         return declaration, at
 

@@ -7,17 +7,80 @@ from collections.abc import Sequence
 
 from basanite_services.dafny.tokens import Kind, Token
 
-CLAUSES = frozenset("requires ensures modifies reads decreases invariant yield provides reveals".split())
+CLAUSES = frozenset(
+    ["requires", "ensures", "modifies", "reads", "decreases", "invariant", "yield", "provides", "reveals"]
+)
 STARTS = frozenset(
-    """abstract ghost static protected module class trait datatype codatatype newtype type iterator const function
-    predicate copredicate method lemma colemma constructor import export include inductive twostate""".split()
+    [
+        "abstract",
+        "ghost",
+        "static",
+        "protected",
+        "module",
+        "class",
+        "trait",
+        "datatype",
+        "codatatype",
+        "newtype",
+        "type",
+        "iterator",
+        "const",
+        "function",
+        "predicate",
+        "copredicate",
+        "method",
+        "lemma",
+        "colemma",
+        "constructor",
+        "import",
+        "export",
+        "include",
+        "inductive",
+        "twostate",
+    ]
 )
 """Words that begin a declaration and are no part of an expression."""
-SOMETIMES = frozenset("least greatest opaque replaceable".split())
+SOMETIMES = frozenset(["least", "greatest", "opaque", "replaceable"])
 """Begin a declaration before a word of STARTS; of Dafny 4, and names in 2.3."""
 _WANT = frozenset(
-    """in is as if then else match case old multiset set iset map imap assert assume calc by forall exists var reveal
-    fresh unchanged allocated new print return yield while for to downto returns extends witness""".split()
+    [
+        "in",
+        "is",
+        "as",
+        "if",
+        "then",
+        "else",
+        "match",
+        "case",
+        "old",
+        "multiset",
+        "set",
+        "iset",
+        "map",
+        "imap",
+        "assert",
+        "assume",
+        "calc",
+        "by",
+        "forall",
+        "exists",
+        "var",
+        "reveal",
+        "fresh",
+        "unchanged",
+        "allocated",
+        "new",
+        "print",
+        "return",
+        "yield",
+        "while",
+        "for",
+        "to",
+        "downto",
+        "returns",
+        "extends",
+        "witness",
+    ]
 )
 """Words after which an operand comes, or a brace that is none of a body."""
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")

@@ -15,8 +15,20 @@ from basanite_services.dafny.tokens import Kind, Token
 
 MAX_REFUSALS = 20
 ATTRIBUTES = frozenset(
-    """trigger induction inductionTrigger opaque fuel nowarn tailrecursion nativeType split_here
-    vcs_split_on_every_assert isolate_assertions main""".split()
+    [
+        "trigger",
+        "induction",
+        "inductionTrigger",
+        "opaque",
+        "fuel",
+        "nowarn",
+        "tailrecursion",
+        "nativeType",
+        "split_here",
+        "vcs_split_on_every_assert",
+        "isolate_assertions",
+        "main",
+    ]
 )
 """Those that neither weaken what is proved nor change what it means."""
 _WORDS = {
@@ -87,35 +99,28 @@ def _loop_has_body(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _reaches_body(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a body follows a guard or range and clauses."""
+    """Whether a body follows a guard or a range, and clauses."""
     while at < len(tokens):
         at = expression_end(tokens, at)
         if at >= len(tokens) or tokens[at].text not in CLAUSES:
             break
         at += 1
-    if at >= len(tokens) or tokens[at].text != "{":
-        return False
-    # One semicolon may end the last clause; a guard has none, so that what it ends is another statement.
-    return True
+    return at < len(tokens) and tokens[at].text == "{"
 
 
 def _is_statement_without_body(tokens: Sequence[Token], at: int) -> bool:
-    start = at
-    at += 1
+    start = at + 1
+    at = start
     while at < len(tokens):
-        text = tokens[at].text if tokens[at].kind is Kind.SIGN else ""
-        if text == "::":
+        sign = tokens[at].text if tokens[at].kind is Kind.SIGN else ""
+        if sign == "::":
             return False  # an expression
-        if text in ("(", "[") or is_attribute(tokens, at):
+        if sign in ("(", "[") or is_attribute(tokens, at):
             at = balanced_end(tokens, at)
-            continue
-        if text in (";", "}", ")", "]"):
+        elif sign in (";", "}", ")", "]"):
             return True
-        if text == "{" or (tokens[at].kind is Kind.WORD and tokens[at].text in CLAUSES):
-            return not _statement_body(tokens, start + 1)
-        at += 1
+        elif sign == "{" or (not sign and tokens[at].text in CLAUSES):
+            return not _reaches_body(tokens, start)
+        else:
+            at += 1
     return True
-
-
-def _statement_body(tokens: Sequence[Token], at: int) -> bool:
-    return _reaches_body(tokens, at)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from basanite_services.dafny.declarations import Clause, Declaration, Program, texts
+from basanite_services.dafny.declarations import Clause, Declaration, Program, texts, write
 from basanite_services.dafny.guard import ATTRIBUTES
 from basanite_services.dafny.tokens import Kind, Token
 
@@ -46,7 +46,7 @@ def compare(reference: Program, candidate: Program) -> Compared:
             continue
         place = same.pop(0)
         found += _declaration(wanted, place)
-        exempt |= _exempt(wanted, place)
+        exempt.update(_exempt(wanted, place))
     left = [one for some in given.values() for one in some]
     found += _in_the_way(reference, left)
     return Compared(tuple(found[:MAX_DIFFERENCES]), frozenset(exempt))
@@ -123,7 +123,7 @@ def _declared(one: Declaration) -> Iterator[Token]:
         if (
             token.kind is Kind.WORD
             and token.text != "ghost"
-            and (before in ("=", "|") and depth == 0 or following == ":" and depth == 1)
+            and ((before in ("=", "|") and depth == 0) or (following == ":" and depth == 1))
         ):
             yield token
         depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
@@ -147,8 +147,4 @@ def _clauses(wanted: Declaration, kind: str) -> str:
 
 
 def _shown(tokens: Sequence[Token]) -> str:
-    parts = []
-    for at, token in enumerate(tokens):
-        glued = at == 0 or tokens[at - 1].end == token.start
-        parts.append(token.text if glued else f" {token.text}")
-    return "".join(parts)[:_LONGEST] or "absent"
+    return write(tokens)[:_LONGEST] or "absent"
