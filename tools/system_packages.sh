@@ -15,6 +15,7 @@ command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v iverilog >/dev/null || missing="$missing iverilog" # what the verilog service runs
 command -v yosys >/dev/null || missing="$missing yosys" # proofs of its form equivalence
 command -v verilator_bin >/dev/null || missing="$missing verilator" # the linter of its form compile
+command -v dafny >/dev/null || missing="$missing dafny binutils" # what the dafny service runs, compiled ahead of time
 # The library of Python 3.N, which cocotb loads into the simulator.
 python=$(/usr/bin/python3 -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
 set -- /usr/lib/*/"$python".so.1.0 /usr/lib64/"$python".so.1.0 /usr/lib/"$python".so.1.0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from basanite._dafny_tasks import DafnyHintsTask, DafnyImplementTask, DafnySpecifyTask, DafnyVerifyTask
 from basanite._errors import (
     AuthenticationFailed,
     BasaniteError,
@@ -119,6 +120,10 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailed",
     "ContractMismatch",
+    "DafnyHintsTask",
+    "DafnyImplementTask",
+    "DafnySpecifyTask",
+    "DafnyVerifyTask",
     "Diagnostic",
     "EnvironmentInfo",
     "ExtensionTask",

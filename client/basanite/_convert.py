@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from basanite._convert_code import code_from_proto, put_code
+from basanite._convert_dafny import dafny_from_proto, put_dafny
 from basanite._convert_lean import lean_from_proto, put_lean
 from basanite._convert_unittest import put_unittest, unittest_from_proto
 from basanite._convert_verilog import put_verilog, verilog_from_proto
+from basanite._dafny_tasks import DafnyTask
 from basanite._enums import ASSURANCE_NUMBERS, ASSURANCES
 from basanite._errors import ItemFormatError
 from basanite._fields import text
@@ -74,6 +76,9 @@ def _item_to_proto(item: Item, assurance: Assurance) -> verifier_pb2.Item:
     elif isinstance(task, LeanTask):
         proto.kind = "lean"
         put_lean(task, proto.lean)
+    elif isinstance(task, DafnyTask):
+        proto.kind = "dafny"
+        put_dafny(task, proto.dafny)
     elif isinstance(task, ExtensionTask):
         proto.kind = proto.extension.kind = text(task.kind, "extension.kind")
         if not isinstance(task.payload, bytes):
@@ -146,6 +151,8 @@ def _task_from_proto(proto: verifier_pb2.Item) -> Task:
         return unittest_from_proto(proto.unittest)
     if which == "lean":
         return lean_from_proto(proto.lean)
+    if which == "dafny":
+        return dafny_from_proto(proto.dafny)
     if which == "verilog":
         return verilog_from_proto(proto.verilog)
     return code_from_proto(proto.code)

@@ -53,6 +53,9 @@ def _candidates_texts(item: Any) -> Iterator[tuple[dict[str, Any], str, Candidat
         code = item["code"]
         yield code, "source", CandidateRefused("code.source", UNICODE_RULE, scored="program" not in code)
         return
+    if "dafny" in item:
+        yield item["dafny"], "program", CandidateRefused("dafny.program", UNICODE_RULE)
+        return
     if "lean" in item:
         lean = item["lean"]
         scored = "elaborate" not in lean

@@ -183,7 +183,7 @@ class CaseResult:
     test: TestResult | None = None
     """Unit tests: which one, and how it ended."""
     declaration: str = ""
-    """Lean: the declaration that the case is about."""
+    """Lean, Dafny: the declaration that the case is about."""
 
     @property
     def returned(self) -> Any:

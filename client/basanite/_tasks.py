@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
+from basanite._dafny_tasks import DafnyTask
 from basanite._lean_tasks import LeanTask
 from basanite._results import Assurance
 from basanite._unittest_tasks import UnittestTask
@@ -182,7 +183,7 @@ class ExtensionTask:
 
 
 CodeTask: TypeAlias = StdioTask | FunctionTask | PythonTestTask | ProgramTask
-Task: TypeAlias = CodeTask | LeanTask | UnittestTask | VerilogTask | ExtensionTask
+Task: TypeAlias = CodeTask | DafnyTask | LeanTask | UnittestTask | VerilogTask | ExtensionTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,24 +61,34 @@ class Dafny:
         tool = Tool(self.program[-1], files=(*self.files, str(self.z3)))
         return Environment(name="dafny", tools=(tool,), variables=self.variables)
 
-    def verify(self, cpu_seconds: float) -> Command:
-        """Prove all of the file SOURCE. The report's second part comes in Report.answers.
+    def verify(
+        self, cpu_seconds: float, *, only: str = "", axioms: bool = False, resolve: bool = False
+    ) -> Command:
+        """Prove the file SOURCE. The report's second part comes in Report.answers.
+
+        `only`: a part of the names of what is to be proved. `axioms`: declarations without a body are no errors.
+        `resolve`: names and types alone are looked at, and nothing is proved.
 
         The solver's own time limit is wall time, so that it is a backstop alone, at ten times the CPU time of the run;
         without one Dafny 2.3 takes what a solver has given up for proved.
         """
         backstop = max(int(10 * cpu_seconds), 10)
         if self.generation >= 4:
-            words: tuple[str, ...] = (
+            if resolve:
+                return Command((*self.program, "resolve", "--json-output", SOURCE), output=_REPORT)
+            words = [
                 *("verify", "--json-output", "--cores", "1", "--verification-time-limit", str(backstop)),
-                *("--log-format", f"json;LogFileName={_REPORT}", "--solver-path", str(self.z3), SOURCE),
-            )
+                *("--log-format", f"json;LogFileName={_REPORT}", "--solver-path", str(self.z3)),
+                *(("--filter-symbol", only) if only else ()),
+            ]
         else:
-            words = (
-                *("/compile:0", "/noCheating:1", f"/timeLimit:{backstop}", "/trace"),
-                *(f"/z3exe:{self.z3}", f"/xml:{_REPORT}", SOURCE),
-            )
-        return Command((*self.program, *words), output=_REPORT)
+            words = [
+                *("/compile:0", f"/noCheating:{int(not axioms)}", f"/timeLimit:{backstop}", "/trace"),
+                *(f"/z3exe:{self.z3}", f"/xml:{_REPORT}"),
+                *((f"/proc:*{only}*",) if only else ()),
+                *(("/dafnyVerify:0",) if resolve else ()),
+            ]
+        return Command((*self.program, *words, SOURCE), output=_REPORT)
 
 
 @functools.cache

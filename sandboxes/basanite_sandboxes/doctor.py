@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basanite_sandboxes.cocotb import find_cocotb
+from basanite_sandboxes.dafny import find_dafny
 from basanite_sandboxes.icarus import find_icarus
 from basanite_sandboxes.lean import find_lean
 from basanite_sandboxes.process import ProcessPool, cgroup, native, remedy
@@ -97,6 +98,12 @@ def examine(python: Path | None = None) -> list[Check]:
             "install Lean with elan, or pip install 'basanite[lean]': the kind lean needs it",
             needed=False,
         ),
+        _attempt(
+            "dafny",
+            _dafny,
+            "apt-get install dafny and pip install 'basanite[dafny]': the kind dafny needs it",
+            needed=False,
+        ),
         Check("CPU accounting", control.cpu != "proc", False, control.cpu, "as for the memory limit"),
     ]
 
@@ -145,6 +152,11 @@ def _lean() -> str:
     lean = find_lean(os.environ.get("BASANITE_LEAN", ""))
     core = "its own libraries" if lean.official else "a small core of ours, no libraries"
     return f"Lean {lean.version}, commit {lean.commit[:12]}, {core}"
+
+
+def _dafny() -> str:
+    dafny = find_dafny(os.environ.get("BASANITE_DAFNY", ""))
+    return f"Dafny {dafny.version}, z3 {dafny.solver}"
 
 
 def _interpreter(python: Path | None, uid: int | None) -> str:

@@ -55,6 +55,7 @@ TASKS = (
     }
     | {"LeanCompleteTask", "LeanElaborateTask", "LeanStep", "LeanStepsTask", "LeanTheoremTask"}
     | {"LeanCodeTest", "LeanVerifiedCodeTask"}
+    | {"DafnyHintsTask", "DafnyImplementTask", "DafnySpecifyTask", "DafnyVerifyTask"}
     | {"RepositoryTask", "SecondOpinion", "UnittestSuiteTask"}
 )
 RESULTS = {

@@ -31,6 +31,7 @@ def test_a_kind_is_the_name_of_its_field() -> None:
         "unittest": "UnittestTask",
         "verilog": "VerilogTask",
         "lean": "LeanTask",
+        "dafny": "DafnyTask",
         "extension": "ExtensionTask",
     }
 

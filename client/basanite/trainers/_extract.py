@@ -26,6 +26,7 @@ _SPELLINGS: Final = (
     frozenset({"python", "python3", "py"}),
     frozenset({"verilog", "systemverilog", "v", "sv"}),
     frozenset({"lean", "lean4"}),
+    frozenset({"dafny", "dfy"}),
     frozenset({"diff", "patch"}),
 )
 

@@ -266,7 +266,7 @@ class CaseResult(google.protobuf.message.Message):
     there is room as above.
     """
     declaration: builtins.str
-    """Lean: the declaration that the case is about."""
+    """Lean, Dafny: the declaration that the case is about."""
     @property
     def usage(self) -> global___Usage: ...
     @property

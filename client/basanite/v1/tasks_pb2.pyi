@@ -1800,6 +1800,126 @@ class ElaborateForm(google.protobuf.message.Message):
 global___ElaborateForm = ElaborateForm
 
 @typing.final
+class DafnyTask(google.protobuf.message.Message):
+    """Programs that Dafny proves. Form `verify`, `implement` and `hints` have a case for each method, lemma, function and
+    iterator of the candidate's; the score is 1 if everything is proved, else 0 (policy "all").
+
+    What makes Dafny accept what it has not proved is FORBIDDEN: `assume`, `expect`, declarations and loops without a body,
+    `{:axiom}`, `{:verify false}`, `{:extern}` and every other attribute that is not known to be harmless, `include`,
+    refinement, `decreases *`. So is what differs from the trusted part, all of it listed in the diagnostics.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRAM_FIELD_NUMBER: builtins.int
+    VERIFY_FIELD_NUMBER: builtins.int
+    IMPLEMENT_FIELD_NUMBER: builtins.int
+    SPECIFY_FIELD_NUMBER: builtins.int
+    HINTS_FIELD_NUMBER: builtins.int
+    program: builtins.str
+    """The candidate's text: a whole program. At most 1 MiB; more, or what is no text, is REJECTED."""
+    @property
+    def verify(self) -> global___VerifyForm: ...
+    @property
+    def implement(self) -> global___ImplementForm: ...
+    @property
+    def specify(self) -> global___SpecifyForm: ...
+    @property
+    def hints(self) -> global___HintsForm: ...
+    def __init__(
+        self,
+        *,
+        program: builtins.str = ...,
+        verify: global___VerifyForm | None = ...,
+        implement: global___ImplementForm | None = ...,
+        specify: global___SpecifyForm | None = ...,
+        hints: global___HintsForm | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["form", b"form", "hints", b"hints", "implement", b"implement", "specify", b"specify", "verify", b"verify"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["form", b"form", "hints", b"hints", "implement", b"implement", "program", b"program", "specify", b"specify", "verify", b"verify"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["verify", "implement", "specify", "hints"] | None: ...
+
+global___DafnyTask = DafnyTask
+
+@typing.final
+class VerifyForm(google.protobuf.message.Message):
+    """Everything in the program is proved, there is something to prove, and no precondition contradicts itself."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___VerifyForm = VerifyForm
+
+@typing.final
+class ImplementForm(google.protobuf.message.Message):
+    """The program declares what the specification does, as it does: names, types, `requires`, `modifies`, `reads`, `ensures`
+    (more of them are welcome), definitions of predicates and types. The candidate's are the bodies of methods and lemmas,
+    those of functions that have none in the specification, and helpers of its own.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SPECIFICATION_FIELD_NUMBER: builtins.int
+    specification: builtins.str
+    """Trusted: a program in which what is to be implemented has no body. At most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        specification: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["specification", b"specification"]) -> None: ...
+
+global___ImplementForm = ImplementForm
+
+@typing.final
+class SpecifyForm(google.protobuf.message.Message):
+    """The program's specification beside a trusted one, each implication proved by Dafny from outside of the program's bodies
+    (after the subset reward of Re:Form, which asserts it inside of them). Parts of the verdict: "verified" (the program),
+    "preconditions" (the trusted ones imply the candidate's), "postconditions" (the candidate's imply the trusted ones), which
+    the outcome follows from, and "converse" (PASS: the trusted specification implies the candidate's, so that the two are
+    equal; it decides nothing).
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SPECIFICATION_FIELD_NUMBER: builtins.int
+    specification: builtins.str
+    """Trusted: methods, lemmas and functions without a body, outside of modules and classes, with what their specifications
+    use. Their signatures must be the candidate's. At most 1 MiB.
+    """
+    def __init__(
+        self,
+        *,
+        specification: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["specification", b"specification"]) -> None: ...
+
+global___SpecifyForm = SpecifyForm
+
+@typing.final
+class HintsForm(google.protobuf.message.Message):
+    """The program is the given one with hints added, and nothing else changed: assertions, invariants and measures of
+    termination, calculations, `reveal`. This is the task of DafnyBench.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GIVEN_FIELD_NUMBER: builtins.int
+    given: builtins.str
+    """Trusted. At most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        given: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["given", b"given"]) -> None: ...
+
+global___HintsForm = HintsForm
+
+@typing.final
 class ExtensionTask(google.protobuf.message.Message):
     """A task of a kind that is not part of this contract. Item.kind names it, e.g. "example.org/sql"."""
 

@@ -307,6 +307,7 @@ class Item(google.protobuf.message.Message):
     UNITTEST_FIELD_NUMBER: builtins.int
     VERILOG_FIELD_NUMBER: builtins.int
     LEAN_FIELD_NUMBER: builtins.int
+    DAFNY_FIELD_NUMBER: builtins.int
     EXTENSION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Chosen by the caller, 1 to 256 bytes, unique in its batch; all items that share an id are INVALID_ITEM."""
@@ -334,9 +335,9 @@ class Item(google.protobuf.message.Message):
     @property
     def lean(self) -> basanite.v1.tasks_pb2.LeanTask: ...
     @property
-    def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask:
-        """14 is kept for dafny."""
-
+    def dafny(self) -> basanite.v1.tasks_pb2.DafnyTask: ...
+    @property
+    def extension(self) -> basanite.v1.tasks_pb2.ExtensionTask: ...
     def __init__(
         self,
         *,
@@ -350,11 +351,12 @@ class Item(google.protobuf.message.Message):
         unittest: basanite.v1.tasks_pb2.UnittestTask | None = ...,
         verilog: basanite.v1.tasks_pb2.VerilogTask | None = ...,
         lean: basanite.v1.tasks_pb2.LeanTask | None = ...,
+        dafny: basanite.v1.tasks_pb2.DafnyTask | None = ...,
         extension: basanite.v1.tasks_pb2.ExtensionTask | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["code", b"code", "extension", b"extension", "lean", b"lean", "limits", b"limits", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "lean", b"lean", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "unittest", "verilog", "lean", "extension"] | None: ...
+    def HasField(self, field_name: typing.Literal["code", b"code", "dafny", b"dafny", "extension", b"extension", "lean", b"lean", "limits", b"limits", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cache_policy", b"cache_policy", "code", b"code", "dafny", b"dafny", "environment", b"environment", "extension", b"extension", "id", b"id", "kind", b"kind", "lean", b"lean", "limits", b"limits", "require_assurance", b"require_assurance", "task", b"task", "unittest", b"unittest", "verilog", b"verilog"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["task", b"task"]) -> typing.Literal["code", "unittest", "verilog", "lean", "dafny", "extension"] | None: ...
 
 global___Item = Item
 

@@ -10,6 +10,7 @@ from basanite_services.chassis.verifier import Verifier
 
 KNOWN = {
     "code": "basanite_services.code.verifier:CodeVerifier",
+    "dafny": "basanite_services.dafny.verifier:DafnyVerifier",
     "lean": "basanite_services.lean.verifier:LeanVerifier",
     "unittest": "basanite_services.unittest.verifier:UnittestVerifier",
     "verilog": "basanite_services.verilog.verifier:VerilogVerifier",

