@@ -48,8 +48,8 @@ class Proving:
     message: str
     findings: Sequence[Finding] = ()
     messages: Sequence[Message] = ()
-    at: str = ""
-    """The tool's name of what it was at when it was ended."""
+    ended: bool = False
+    """It was ended by a limit, or crashed; the findings are those until then."""
     checked: bool = False
     """It came to proving."""
     usages: list[Usage] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Prover:
                 True, result_pb2.OUTCOME_PASSED, "", said.findings, said.messages, "", True, usages
             )
         outcome, message = _of(said, report)
-        return Proving(False, outcome, message, said.findings, said.messages, "", said.checked, usages)
+        return Proving(False, outcome, message, said.findings, said.messages, False, said.checked, usages)
 
     async def check_trusted(
         self, field_name: str, program: Program, sandbox: Sandbox, context: Context
@@ -133,10 +133,8 @@ class Prover:
 
 
 def _ended(report: Report, context: Context, usages: list[Usage]) -> Proving:
-    findings, at = progress(report.stdout)
-    return Proving(
-        False, outcome_of(report), f"Dafny {why(report, context.limits)}", findings, (), at, True, usages
-    )
+    message = f"Dafny {why(report, context.limits)}"
+    return Proving(False, outcome_of(report), message, progress(report.stdout), (), True, True, usages)
 
 
 def _of(said: ToolReport, report: Report) -> tuple[Outcome, str]:
@@ -193,8 +191,7 @@ def cases_of(program: Program, proving: Proving, generation: int) -> list[CaseRe
         case = CaseResult(declaration=".".join(one.path), weight=1, outcome=result_pb2.OUTCOME_PASSED)
         if not proving.proved:
             own = findings_of(one, proving.findings, generation, classes)
-            at = findings_of(one, [Finding(proving.at, "")], generation, classes) if proving.at else []
-            case.outcome, case.message = _case(own, bool(at), proving)
+            case.outcome, case.message = _case(own, proving)
         cases.append(case)
     if not proving.proved and all(
         case.outcome in (result_pb2.OUTCOME_PASSED, result_pb2.OUTCOME_NOT_RUN) for case in cases
@@ -212,10 +209,8 @@ def cases_of(program: Program, proving: Proving, generation: int) -> list[CaseRe
     return cases
 
 
-def _case(own: Sequence[Finding], at: bool, proving: Proving) -> tuple[Outcome, str]:
+def _case(own: Sequence[Finding], proving: Proving) -> tuple[Outcome, str]:
     bad = [finding.outcome for finding in own if finding.outcome != CORRECT]
-    if at:
-        return proving.outcome, proving.message
     if bad:
         if {*bad} & _UNFINISHED and "errors" not in bad:
             return result_pb2.OUTCOME_TIME_LIMIT, "the prover did not come to an end"
@@ -224,6 +219,8 @@ def _case(own: Sequence[Finding], at: bool, proving: Proving) -> tuple[Outcome, 
         return result_pb2.OUTCOME_FAILED, "not proved"
     if own:
         return result_pb2.OUTCOME_PASSED, ""
+    if proving.ended:
+        return proving.outcome, f"not proved until then: {proving.message}"
     # Declarations without anything to prove are in no report.
     return result_pb2.OUTCOME_NOT_RUN, ""
 

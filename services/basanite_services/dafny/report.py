@@ -238,15 +238,12 @@ _PROGRESS = re.compile(
     r"^Verifying (\S+) \.\.\.\n  \[(\d+(?:\.\d+)?) s, \d+ proof obligations?\]  (verified|\S[^\n]*)$",
     re.MULTILINE,
 )
-_BEGUN = re.compile(r"^Verifying (\S+) \.\.\.$", re.MULTILINE)
 
 
-def progress(stdout: bytes) -> tuple[tuple[Finding, ...], str]:
-    """What Dafny 2.3 had found before it was ended, and what it was at. For messages, never for a yes."""
+def progress(stdout: bytes) -> tuple[Finding, ...]:
+    """What Dafny 2.3 had found before it was ended. For messages, never for a yes."""
     text = stdout.decode(errors="replace").replace("\r\n", "\n")
-    found = tuple(
+    return tuple(
         Finding(name, CORRECT if said == "verified" else "errors", float(seconds))
         for name, seconds, said in _PROGRESS.findall(text)
     )
-    begun = _BEGUN.findall(text)
-    return found, begun[-1] if len(begun) > len(found) else ""

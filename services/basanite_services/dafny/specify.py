@@ -225,7 +225,7 @@ def _judged(
                 message = f"{pair.wanted.shown}: {_MEANING[part]}"
                 if ours.outcome not in (result_pb2.OUTCOME_FAILED, result_pb2.OUTCOME_PASSED):
                     message = f"{message}: {ours.message}"
-                outcome = ours.outcome if not ours.checked or ours.at else result_pb2.OUTCOME_FAILED
+                outcome = ours.outcome if not ours.checked or ours.ended else result_pb2.OUTCOME_FAILED
                 cases.append(CaseResult(declaration=path, weight=1, outcome=outcome, message=message))
                 verdict.diagnostics.append(error_at(pair.given.token, message))
         said.append(found)

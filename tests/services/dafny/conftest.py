@@ -1,6 +1,7 @@
 """One judge for all tests of this folder.
 
-BASANITE_REQUIRE=dafny (a comma-separated list) makes the absence of Dafny, or of a sandbox, a failure instead of a skip.
+BASANITE_REQUIRE=dafny (a comma-separated list) makes the absence of Dafny, or of a sandbox, a failure instead of a
+skip.
 """
 
 from __future__ import annotations
