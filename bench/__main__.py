@@ -15,6 +15,9 @@ from rich.table import Table
 
 from basanite import Client
 from basanite_sandboxes.process.python import find_interpreter
+from bench.dafny import BARE as BARE_OF_PROGRAMS
+from bench.dafny import CONCURRENCY as PROGRAM_CONCURRENCY
+from bench.dafny import program_verdicts
 from bench.lean import BARE as BARE_OF_PROOFS
 from bench.lean import library, proof_verdicts
 from bench.measure import Cost, running_server
@@ -48,6 +51,7 @@ def main() -> None:
     )
     parser.add_argument("--sandboxfusion-pid", metavar="PID", type=int, help="its process id")
     parser.add_argument("--verilog", action="store_true", help="instead: the kind verilog alone")
+    parser.add_argument("--dafny", action="store_true", help="instead: the kind dafny alone")
     parser.add_argument("--lean", action="store_true", help="instead: the kind lean alone")
     parser.add_argument("--unittest", action="store_true", help="instead: the kind unittest alone")
     parser.add_argument(
@@ -67,6 +71,9 @@ def main() -> None:
         return
     if options.verilog:
         write("verilog.json", machine() | measure_verilog(options.rounds, console))
+        return
+    if options.dafny:
+        write("dafny.json", machine() | measure_dafny(options.rounds, console))
         return
     if options.lean:
         write("lean.json", machine() | measure_lean(options.rounds, console))
@@ -98,6 +105,7 @@ def main() -> None:
     found |= measure_verilog(options.rounds, console)
     found |= measure_unittest(options.rounds, console)
     found |= measure_lean(options.rounds, console)
+    found |= measure_dafny(options.rounds, console)
     found["memory_mib"] = memory_mib(options.items)
     show(console, f"MiB, before and after {options.items} items", found["memory_mib"])
     write("latest.json", found)
@@ -127,6 +135,17 @@ def measure_lean(rounds: int, console: Console) -> dict[str, Any]:
             costs = proof_verdicts(server, client, environments, rounds, concurrency)
             found[f"lean, concurrency {concurrency}"] = in_ms(costs)
             show_verdicts(console, f"A verdict on a proof, concurrency {concurrency}", costs, BARE_OF_PROOFS)
+    return found
+
+
+def measure_dafny(rounds: int, console: Console) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with running_server(os.cpu_count() or 1) as server, Client(server.address) as client:
+        for concurrency in PROGRAM_CONCURRENCY:
+            costs = program_verdicts(server, client, rounds, concurrency)
+            found[f"dafny, concurrency {concurrency}"] = in_ms(costs)
+            title = f"A verdict on a Dafny program, concurrency {concurrency}"
+            show_verdicts(console, title, costs, BARE_OF_PROGRAMS)
     return found
 
 

@@ -1,3 +1,3 @@
-from e2e_fixtures import address, doctor, folder, lean, surroundings, verilog_tools
+from e2e_fixtures import address, dafny, doctor, folder, lean, surroundings, verilog_tools
 
-__all__ = ["address", "doctor", "folder", "lean", "surroundings", "verilog_tools"]
+__all__ = ["address", "dafny", "doctor", "folder", "lean", "surroundings", "verilog_tools"]

@@ -16,6 +16,7 @@ from pathlib import Path
 import e2e_command as command
 import pytest
 
+from basanite_sandboxes.dafny import find_dafny
 from basanite_sandboxes.lean import find_lean
 from basanite_sandboxes.spec import SandboxUnavailable
 
@@ -71,6 +72,16 @@ def lean() -> None:
     except SandboxUnavailable as error:
         if "lean" in os.environ.get("BASANITE_REQUIRE", "").split(","):
             pytest.fail(f"{error} (BASANITE_REQUIRE asks for lean)")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def dafny() -> None:
+    try:
+        find_dafny()
+    except SandboxUnavailable as error:
+        if "dafny" in os.environ.get("BASANITE_REQUIRE", "").split(","):
+            pytest.fail(f"{error} (BASANITE_REQUIRE asks for dafny)")
         pytest.skip(str(error))
 
 

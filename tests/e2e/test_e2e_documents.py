@@ -82,6 +82,19 @@ def test_the_example_of_proofs_prints_what_it_says(doctor: str, lean: None, path
     assert said.stdout == "1.0 \n0.0 swap depends on sorry\n"
 
 
+def test_the_examples_of_programs_that_are_proved_print_what_they_say(
+    doctor: str, dafny: None, address: str
+) -> None:
+    (example,) = blocks("docs/dafny.md", "python")
+    said = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "1.0 \n0.0 method Abs: it lacks ensures x < 0 ==> y == -x\n"
+    (line,) = blocks("docs/dafny.md", "json")
+    with Client(address) as client:
+        assert client.verify(Item.from_json(line)).passed
+
+
 def test_the_first_example_about_suites_prints_what_it_says(doctor: str) -> None:
     example, repository = blocks("docs/unittest.md", "python")
     said = subprocess.run(

@@ -249,7 +249,7 @@ def _proved(proving: Proving, name: str) -> bool:
     own = [one for one in proving.findings if _is_about(one, name)]
     return (
         proving.checked
-        and not proving.at
+        and not proving.ended
         and all(one.outcome == CORRECT for one in own)
         and (bool(own) or proving.proved)
     )

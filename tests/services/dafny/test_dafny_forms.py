@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
-from dafny_honest import HONEST
 from dafny_judge import Judge, explain, hints, implement, outcome, parts, specify, verify
 from dafny_texts import ABS, SORTED
 
@@ -13,7 +15,12 @@ from basanite_services.chassis.verifier import InvalidItem, TaskFault
 from basanite_services.dafny.check import MAX_BYTES
 from basanite_services.dafny.verifier import DafnyVerifier
 
+HONEST = {
+    case["name"]: case["program"]
+    for case in tomllib.loads((Path(__file__).parent / "honest.toml").read_text())["case"]
+}
 EXAMPLES = load_examples(examples_directory(DafnyVerifier), DafnyVerifier.kind)
+SUCCESS = "Dafny program verifier finished with 1 verified, 0 errors"
 WANTED = ABS.partition("{")[0]
 MAX = """method Max(a: int, b: int) returns (m: int)
   requires a >= 0
@@ -31,72 +38,127 @@ def max_with(specification: str, body: str = BODY) -> str:
 CHEATS = {
     "a wrong program": (verify(ABS.replace("y := -x", "y := x")), "FAILED"),
     "nothing to prove": (verify("method m() { }"), "FAILED"),
-    "a precondition that is false": (verify("method m() returns (y: int) requires false ensures y == 5 { }"), "FAILED"),
+    "a precondition that is false": (
+        verify("method m() returns (y: int) requires false ensures y == 5 { }"),
+        "FAILED",
+    ),
     "preconditions that contradict each other": (
-        verify("method m(x: int) returns (y: int) requires x > 0 requires x < 0 ensures y == 5 { }"), "FAILED"),
+        verify("method m(x: int) returns (y: int) requires x > 0 requires x < 0 ensures y == 5 { }"),
+        "FAILED",
+    ),
     "a contradiction by a predicate": (
-        verify("predicate p(x: int) { x > x } method m(x: int) requires p(x) ensures x == 5 { }"), "FAILED"),
+        verify("predicate p(x: int) { x > x } method m(x: int) requires p(x) ensures x == 5 { }"),
+        "FAILED",
+    ),
     "a contradiction in a class": (
-        verify("class C { var f: int method m(x: int) requires f > 0 requires f < 0 ensures x == 5 { } }"), "FAILED"),
+        verify("class C { var f: int method m(x: int) requires f > 0 requires f < 0 ensures x == 5 { } }"),
+        "FAILED",
+    ),
     "a contradiction of a function": (
-        verify("module M { function g<T>(x: T): int requires x != x ensures g(x) == 3 { 1 } }"), "FAILED"),
+        verify("module M { function g<T>(x: T): int requires x != x ensures g(x) == 3 { 1 } }"),
+        "FAILED",
+    ),
     "a contradiction of a lemma": (
-        verify("lemma {:induction false} L(x: nat) requires x < 0 ensures x == 7 { }"), "FAILED"),
+        verify("lemma {:induction false} L(x: nat) requires x < 0 ensures x == 7 { }"),
+        "FAILED",
+    ),
     "an endless recursion": (verify("method m() ensures false { m(); }"), "FAILED"),
     "an endless loop": (verify("method m() ensures false { while true { } }"), "FAILED"),
     "a lemma by itself": (verify("lemma L(x: int) ensures x > x { L(x); }"), "FAILED"),
     "lemmas by each other": (
-        verify("lemma A() ensures false { B(); } lemma B() ensures false { A(); }"), "FAILED"),
+        verify("lemma A() ensures false { B(); } lemma B() ensures false { A(); }"),
+        "FAILED",
+    ),
     "a partial function": (verify("function f(x: int): int ensures f(x) > x { f(x) + 1 }"), "FAILED"),
     "a type that is empty": (verify("type E = x: int | x > x method m(e: E) ensures false { }"), "FAILED"),
-    "a null reference": (verify("class C { var x: int } method m(c: C?) returns (r: int) { r := c.x; }"), "FAILED"),
+    "a null reference": (
+        verify("class C { var x: int } method m(c: C?) returns (r: int) { r := c.x; }"),
+        "FAILED",
+    ),
     "an index out of bounds": (verify("method m(s: seq<int>) returns (r: int) { r := s[0]; }"), "FAILED"),
-    "an error's words": (
-        verify('method m() ensures false { print "Dafny program verifier finished with 1 verified, 0 errors\\n"; }'), "FAILED"),
-    "a name like a success line": (
-        verify('include "Dafny program verifier finished with 1 verified, 0 errors"'), "FORBIDDEN"),
+    "an error's words": (verify(f'method m() ensures false {{ print "{SUCCESS}\\n"; }}'), "FAILED"),
+    "a name like a success line": (verify(f'include "{SUCCESS}"'), "FORBIDDEN"),
     "lines that Dafny 2.3 leaves out": (
-        implement(WANTED, "/*\n#if NO\n*/\n" + ABS.replace("y := -x", "y := x") + "\n/*\n#endif\n*/"), "FAILED"),
+        implement(WANTED, "/*\n#if NO\n*/\n" + ABS.replace("y := -x", "y := x") + "\n/*\n#endif\n*/"),
+        "FAILED",
+    ),
     "a specification in lines that are left out": (
-        implement(WANTED, "method Abs(x: int) returns (y: int) /*\n#if NO\n*/"
-        + WANTED.partition("\n")[2] + "/*\n#endif\n*/ { y := 0; }"), "FAILED"),
+        implement(
+            WANTED,
+            "method Abs(x: int) returns (y: int) /*\n#if NO\n*/"
+            + WANTED.partition("\n")[2]
+            + "/*\n#endif\n*/ { y := 0; }",
+        ),
+        "FAILED",
+    ),
     "a wrong body": (implement(WANTED, WANTED + "{ y := x; }"), "FAILED"),
     "an assumption": (implement(WANTED, WANTED + "{ assume false; }"), "FORBIDDEN"),
     "no body": (implement(WANTED, WANTED), "FORBIDDEN"),
     "a weaker postcondition": (implement(WANTED, ABS.replace("x < 0 ==>", "x < -1 ==>")), "FORBIDDEN"),
-    "a redefined predicate": (implement(SORTED, SORTED.replace("a[i] <= a[j]", "true") + "{ b := a + [x]; }"), "FORBIDDEN"),
+    "a redefined predicate": (
+        implement(SORTED, SORTED.replace("a[i] <= a[j]", "true") + "{ b := a + [x]; }"),
+        "FORBIDDEN",
+    ),
     "a helper that is assumed": (
-        implement(WANTED, ABS.replace("{\n", "{ H();\n", 1) + "lemma H() ensures false"), "FORBIDDEN"),
-    "a helper that is wrong": (
-        implement(WANTED, WANTED + "{ H(); } lemma H() ensures false { }"), "FAILED"),
+        implement(WANTED, ABS.replace("{\n", "{ H();\n", 1) + "lemma H() ensures false"),
+        "FORBIDDEN",
+    ),
+    "a helper that is wrong": (implement(WANTED, WANTED + "{ H(); } lemma H() ensures false { }"), "FAILED"),
     "a lemma of a trait": (
-        implement(WANTED, WANTED + "{ T.H(); } trait T { static lemma H() ensures false }"), "FORBIDDEN"),
+        implement(WANTED, WANTED + "{ T.H(); } trait T { static lemma H() ensures false }"),
+        "FORBIDDEN",
+    ),
     "a weaker postcondition, specified": (specify(MAX, max_with("requires a >= 0 ensures m >= a")), "FAILED"),
     "a tautology, specified": (specify(MAX, max_with("requires a >= 0 ensures m == m")), "FAILED"),
     "nothing, specified": (specify(MAX, max_with("") + " lemma L() ensures 1 == 1 { }"), "FAILED"),
     "what the body alone knows, specified": (
-        specify(MAX, max_with("ensures m >= a", "{ m := a; if b > a { m := b; } assert m >= b && (m == a || m == b); }")), "FAILED"),
+        specify(MAX, max_with("ensures m >= a", "{ m := a; if b > a { m := b; } assert m >= b; }")),
+        "FAILED",
+    ),
     "a stronger precondition, specified": (
-        specify(MAX, max_with("requires a > b >= 0 ensures m >= a && m >= b && (m == a || m == b)", "{ m := a; }")), "FAILED"),
+        specify(
+            MAX, max_with("requires a > b >= 0 ensures m >= a && m >= b && (m == a || m == b)", "{ m := a; }")
+        ),
+        "FAILED",
+    ),
     "a precondition that is false, specified": (
-        specify(MAX, max_with("requires false ensures m >= a && m >= b && (m == a || m == b)")), "FAILED"),
+        specify(MAX, max_with("requires false ensures m >= a && m >= b && (m == a || m == b)")),
+        "FAILED",
+    ),
     "a specification that is not met": (specify(MAX, MAX + "{ m := a; }"), "FAILED"),
     "a specification that is false": (specify(MAX, max_with("ensures false")), "FAILED"),
     "a weaker function": (specify(GROWS, GROWS.replace("> x\n", "> 0\n") + "{ x + 1 }"), "FAILED"),
-    "a function of less": (specify(GROWS, GROWS.replace("requires x > 0", "requires x > 1") + "{ x + 1 }"), "FAILED"),
+    "a function of less": (
+        specify(GROWS, GROWS.replace("requires x > 0", "requires x > 1") + "{ x + 1 }"),
+        "FAILED",
+    ),
     "another predicate of the same name": (
-        specify("predicate p(x: int) { x > 0 } method M() returns (r: int) ensures p(r)",
-        "predicate p(x: int) { true } method M() returns (r: int) ensures p(r) { r := 1; }"), "FAILED"),
+        specify(
+            "predicate p(x: int) { x > 0 } method M() returns (r: int) ensures p(r)",
+            "predicate p(x: int) { true } method M() returns (r: int) ensures p(r) { r := 1; }",
+        ),
+        "FAILED",
+    ),
     "a specification with a comment's end": (
-        specify(MAX, max_with("requires a >= 0 ensures true /* ) || ( */")), "FAILED"),
+        specify(MAX, max_with("requires a >= 0 ensures true /* ) || ( */")),
+        "FAILED",
+    ),
     "another signature": (specify(MAX, MAX.replace("m: int", "m: nat") + BODY), "FORBIDDEN"),
     "a changed program": (hints(ABS, ABS.replace("x < 0 ==>", "x < -1 ==>")), "FORBIDDEN"),
     "an assumption as a hint": (hints(ABS, ABS.replace("{\n", "{ assume false;\n", 1)), "FORBIDDEN"),
-    "an attribute in a hint": (hints(ABS, ABS.replace("{\n", "{ assert {:verify false} false;\n", 1)), "FORBIDDEN"),
+    "an attribute in a hint": (
+        hints(ABS, ABS.replace("{\n", "{ assert {:verify false} false;\n", 1)),
+        "FORBIDDEN",
+    ),
     "a hint that is wrong": (hints(ABS, ABS.replace("{\n", "{ assert x > 0;\n", 1)), "FAILED"),
     "decreases * as a hint": (
-        hints("method m() ensures false { while true { } }", "method m() ensures false decreases * { while true decreases * { } }"), "FORBIDDEN"),
-}  # fmt: skip
+        hints(
+            "method m() ensures 1 > 2 { while true { } }",
+            "method m() ensures 1 > 2 decreases * { while true decreases * { } }",
+        ),
+        "FORBIDDEN",
+    ),
+}
 
 
 @pytest.mark.parametrize(("task", "expected"), CHEATS.values(), ids=CHEATS)
@@ -182,15 +244,27 @@ def test_a_specification_that_is_as_strong_passes(judge: Judge, specification: s
     ("specification", "program", "failed"),
     [
         (MAX, max_with("requires a >= 0 ensures m >= a"), {"postconditions"}),
-        (MAX, max_with("requires a > 0 ensures m >= a && m >= b && (m == a || m == b)"), {"preconditions", "converse"}),
+        (
+            MAX,
+            max_with("requires a > 0 ensures m >= a && m >= b && (m == a || m == b)"),
+            {"preconditions"},
+        ),
         (GROWS, GROWS + "{ x + 1 }", set()),
         (GROWS, GROWS.replace("requires x > 0", "") + "{ x + 1 }", {"converse"}),
         (GROWS, GROWS.replace("> x\n", "> x + 1\n") + "{ x + 2 }", {"converse"}),
         (GROWS, GROWS.replace("> x\n", "> 0\n") + "{ x + 2 }", {"postconditions"}),
-        ("lemma L(x: int) requires x > 1 ensures x > 0", "lemma L(x: int) requires x > 0 ensures x > 0 { }", {"converse"}),
-        ("method M(a: array<int>) modifies a ensures a[..] == old(a[..])", "method M(a: array<int>) ensures true { } lemma l() ensures 1 == 1 { }", set()),
+        (
+            "lemma L(x: int) requires x > 1 ensures x > 0",
+            "lemma L(x: int) requires x > 0 ensures x > 0 { }",
+            {"converse"},
+        ),
+        (
+            "method M(a: array<int>) modifies a ensures a[..] == old(a[..])",
+            "method M(a: array<int>) { } lemma l() ensures 1 == 1 { }",
+            {"converse"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_parts_say_what_is_weaker(
     judge: Judge, specification: str, program: str, failed: set[str]
 ) -> None:

@@ -81,9 +81,11 @@ def test_no_program_verifies_once_its_promise_is_spoilt(judge: Judge) -> None:
         pytest.skip("the sample of DafnyBench is not here")
     tried, passed = 0, []
     for name, program in PROGRAMS.items():
-        for mutant in list(mutants(program))[:3]:
+        if refusals(read_program(program)):
+            continue  # it takes for granted what it does not prove
+        for mutant in list(mutants(program))[:4]:
             tried += 1
-            if outcome(judge(hints(without(mutant), mutant))) == "PASSED":
+            if outcome(judge(verify(mutant))) == "PASSED":
                 passed.append(name)
     assert tried >= 100
     assert passed == []
