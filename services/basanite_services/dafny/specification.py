@@ -68,9 +68,9 @@ def _declaration(wanted: Declaration, given: Declaration) -> Iterator[Difference
     for kind in _SAME:
         if wanted.of(kind) != given.of(kind):
             yield Difference(f"{name}: {kind} must be {_clauses(wanted, kind)}", _place(given, kind))
-    missing = _missing(wanted.of("ensures"), given.of("ensures"))
+    missing = _missing(wanted, given)
     if missing is not None:
-        yield Difference(f"{name}: it lacks ensures {' '.join(missing)[:_LONGEST]}", _place(given, "ensures"))
+        yield Difference(f"{name}: it lacks ensures {_shown(missing.tokens)}", _place(given, "ensures"))
     if wanted.is_function and wanted.body is not None and texts(wanted.body) != texts(given.body or ()):
         yield Difference(f"{name}: its definition is another one", given.token)
 
@@ -130,10 +130,11 @@ def _declared(one: Declaration) -> Iterator[Token]:
         before = token.text
 
 
-def _missing(wanted: Sequence[tuple[str, ...]], given: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The first that is not among those given, in order."""
-    left = iter(given)
-    return next((one for one in wanted if one not in left), None)
+def _missing(wanted: Declaration, given: Declaration) -> Clause | None:
+    """The first postcondition that is not among those given, in order."""
+    left = iter(given.of("ensures"))
+    clauses = (clause for clause in wanted.clauses if clause.kind == "ensures")
+    return next((clause for clause in clauses if texts(clause.tokens) not in left), None)
 
 
 def _place(given: Declaration, kind: str) -> Token:

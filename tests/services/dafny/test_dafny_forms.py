@@ -196,7 +196,7 @@ def test_each_declaration_has_a_case(judge: Judge) -> None:
     verdict = judge(verify(text))
     found = {case.declaration: result_pb2.Outcome.Name(case.outcome)[8:] for case in verdict.cases}
     assert found == {"Right": "PASSED", "C.wrong'": "FAILED", "C": "NOT_RUN"}
-    assert [(one.line, one.column) for one in verdict.diagnostics] == [(2, 53), (2, 45)]
+    assert [(one.line, one.column) for one in verdict.diagnostics] == [(2, 49), (2, 45)]
 
 
 @pytest.mark.parametrize(
