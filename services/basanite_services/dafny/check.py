@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from basanite_services.chassis.verifier import InvalidItem, TaskFault
 from basanite_services.dafny.declarations import Program, read_program
+from basanite_services.dafny.guard import refusals
+from basanite_services.dafny.hints import without_hints
 from basanite_services.dafny.tokens import SourceError
 
 MAX_BYTES = 1 << 20
@@ -18,6 +20,8 @@ def trusted(field: str, text: str) -> Program:
         raise InvalidItem(field, f"must be at most {MAX_BYTES} bytes")
     try:
         program = read_program(text)
+        refusals(program)
+        without_hints(program.source.tokens)
     except SourceError as error:
         raise TaskFault(field, f"{field}: line {error.line}: {error.message}") from None
     if sum(1 for _ in program.all()) > MAX_DECLARATIONS:

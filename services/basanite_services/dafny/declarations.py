@@ -291,21 +291,21 @@ class _Reader:
         int,
     ]:
         start = at
-        # A field ends where the next one begins; elsewhere `var` is part of an expression.
-        stops = frozenset({"var"}) if base == "var" else frozenset()
-        while at < len(self.tokens) and self.text(at) != "}":
-            end = expression_end(self.tokens, at, stops)
-            if self.text(end) != "{" or base not in ("datatype", "codatatype", "newtype", "type"):
-                if (
-                    self.text(end) == "{"
-                ):  # of an export, or a value that ends with what looks like an operand
-                    end = balanced_end(self.tokens, end)
-                    at = end
-                    continue
-                at = end
-                break
-            head, opened = tuple(self.tokens[start:end]), end
-            members, at = self.members(end + 1, path, base)
+        if base in ("datatype", "codatatype", "import", "export", "include"):
+            while (
+                at < len(self.tokens)
+                and not is_start(self.tokens, at)
+                and self.text(at) not in ("}", "{", ";")
+            ):
+                at = balanced_end(self.tokens, at) if self.text(at) in ("(", "[") else at + 1
+                while at < len(self.tokens) and is_attribute(self.tokens, at):
+                    at = balanced_end(self.tokens, at)
+        else:
+            # A field ends where the next one begins; elsewhere `var` is part of an expression.
+            at = expression_end(self.tokens, at, frozenset(["var"]) if base == "var" else frozenset())
+        if self.text(at) == "{" and base in ("datatype", "codatatype", "newtype", "type"):
+            head, opened = tuple(self.tokens[start:at]), at
+            members, at = self.members(at + 1, path, base)
             return head, (), tuple(self.tokens[opened : at + 1]), None, members, at + 1
         tokens = self.tokens[start:at]
         while tokens and tokens[-1].text == ";":

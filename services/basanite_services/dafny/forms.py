@@ -15,18 +15,14 @@ from basanite_services.dafny.hints import first_difference, without_hints
 from basanite_services.dafny.proving import Prover, Proving, cases_of, diagnostics, mangled
 from basanite_services.dafny.report import CORRECT
 from basanite_services.dafny.specification import Difference, compare
-from basanite_services.dafny.tokens import SourceError
 from basanite_services.dafny.vacuous import mark_for, with_probes
-from basanite_services.dafny.verdict import error_at, forbidden, rejected, verdict_on
+from basanite_services.dafny.verdict import error_at, forbidden, verdict_on
 
 SPECIFICATION, GIVEN = "dafny.implement.specification", "dafny.hints.given"
 
 
 async def judge_verify(task: tasks_pb2.DafnyTask, context: Context, prover: Prover) -> Verdict:
-    try:
-        program = await asyncio.to_thread(check.candidates, task.program)
-    except SourceError as error:
-        return rejected(error)
+    program = await asyncio.to_thread(check.candidates, task.program)
     if refused := await asyncio.to_thread(refusals, program):
         return forbidden(refused)
     async with context.lend(prover.dafny.environment) as sandbox:
@@ -44,10 +40,7 @@ async def judge_implement(task: tasks_pb2.DafnyTask, context: Context, prover: P
     reference = await asyncio.to_thread(check.trusted, SPECIFICATION, task.implement.specification)
     async with context.lend(prover.dafny.environment) as sandbox:
         await prover.check_trusted(SPECIFICATION, reference, sandbox, context)
-        try:
-            program = await asyncio.to_thread(check.candidates, task.program)
-        except SourceError as error:
-            return rejected(error)
+        program = await asyncio.to_thread(check.candidates, task.program)
         compared = await asyncio.to_thread(compare, reference, program)
         refused = await asyncio.to_thread(refusals, program, compared.exempt)
         if refused or compared.differences:
@@ -58,11 +51,9 @@ async def judge_implement(task: tasks_pb2.DafnyTask, context: Context, prover: P
 
 async def judge_hints(task: tasks_pb2.DafnyTask, context: Context, prover: Prover) -> Verdict:
     given = await asyncio.to_thread(check.trusted, GIVEN, task.hints.given)
-    try:
-        program = await asyncio.to_thread(check.candidates, task.program)
-    except SourceError as error:
-        return rejected(error)
-    wanted, own = (without_hints(one.source.tokens) for one in (given, program))
+    program = await asyncio.to_thread(check.candidates, task.program)
+    wanted = await asyncio.to_thread(without_hints, given.source.tokens)
+    own = await asyncio.to_thread(without_hints, program.source.tokens)
     found = first_difference(wanted, own)
     if found is not None:
         expected, token = found

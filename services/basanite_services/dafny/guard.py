@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from basanite_services.dafny.declarations import Program
 from basanite_services.dafny.expressions import CLAUSES, balanced_end, expression_end, is_attribute
@@ -39,6 +40,8 @@ _WORDS = {
 }
 _LOOPS = frozenset({"while", "for"})
 _HEAPS = frozenset({"old", "unchanged", "allocated", "fresh"})
+_MAX_RANGE = 2_000
+"""Tokens of a range that are looked through for what a forall is."""
 _NAME_SIGNS = frozenset({":=", ":", ",", ")", ";", ".", "[", "]", "::", "|", "+", "-", "*", "/", "==", "}"})
 
 
@@ -51,7 +54,10 @@ class Refusal:
 def refusals(program: Program, exempt: Collection[int] = ()) -> tuple[Refusal, ...]:
     """At most MAX_REFUSALS, in the order of the text. `exempt`: offsets of attributes and of names of declarations that
     the trusted specification has as well."""
-    found = [*_of_tokens(program.source.tokens, exempt), *_of_declarations(program, exempt)]
+    found = [
+        *islice(_of_tokens(program.source.tokens, exempt), MAX_REFUSALS),
+        *islice(_of_declarations(program, exempt), MAX_REFUSALS),
+    ]
     return tuple(sorted(found, key=lambda one: one.token.start)[:MAX_REFUSALS])
 
 
@@ -73,7 +79,7 @@ def _of_tokens(tokens: Sequence[Token], exempt: Collection[int]) -> Iterator[Ref
                 yield Refusal(f"{token.text}: {_WORDS[token.text]}", token)
             elif token.text == "expect" and following not in _NAME_SIGNS:
                 yield Refusal("expect: assumes what is checked only when it runs", token)
-            elif token.text == "decreases" and following == "*":
+            elif token.text == "decreases" and _is_wild(tokens, at + 1):
                 yield Refusal("decreases *: it may never end", token)
             elif token.text in _LOOPS and not _loop_has_body(tokens, at):
                 yield Refusal(f"this {token.text} has no body", token)
@@ -98,20 +104,32 @@ def _loop_has_body(tokens: Sequence[Token], at: int) -> bool:
     return _reaches_body(tokens, at)
 
 
+def _is_wild(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a measure is `*`, among others perhaps."""
+    end = expression_end(tokens, at)
+    return any(
+        tokens[place].text == "*" and (place == at or tokens[place - 1].text in (",", "}"))
+        for place in range(at, end)
+    )
+
+
 def _reaches_body(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a body follows a guard or a range, and clauses."""
+    """Whether a body follows a guard or a range, and clauses. A semicolon may end a clause, but not a guard."""
+    guard = True
     while at < len(tokens):
         at = expression_end(tokens, at)
+        if guard and tokens[at - 1].text == ";":
+            return False
         if at >= len(tokens) or tokens[at].text not in CLAUSES:
             break
-        at += 1
+        guard, at = False, at + 1
     return at < len(tokens) and tokens[at].text == "{"
 
 
 def _is_statement_without_body(tokens: Sequence[Token], at: int) -> bool:
     start = at + 1
     at = start
-    while at < len(tokens):
+    while at < min(len(tokens), start + _MAX_RANGE):
         sign = tokens[at].text if tokens[at].kind is Kind.SIGN else ""
         if sign == "::":
             return False  # an expression

@@ -16,9 +16,9 @@ from basanite_services.dafny.guard import refusals
 from basanite_services.dafny.proving import Prover, Proving
 from basanite_services.dafny.report import CORRECT, Finding
 from basanite_services.dafny.specification import Difference
-from basanite_services.dafny.tokens import Kind, SourceError, Token
+from basanite_services.dafny.tokens import Kind, Token
 from basanite_services.dafny.vacuous import mark_for
-from basanite_services.dafny.verdict import error_at, forbidden, rejected, verdict_on
+from basanite_services.dafny.verdict import error_at, forbidden, verdict_on
 
 FIELD = "dafny.specify.specification"
 _TARGETS = frozenset({"method", "lemma", "function", "predicate"})
@@ -36,10 +36,7 @@ async def judge_specify(task: tasks_pb2.DafnyTask, context: Context, prover: Pro
     targets = _targets(reference)
     async with context.lend(prover.dafny.environment) as sandbox:
         await prover.check_trusted(FIELD, reference, sandbox, context)
-        try:
-            program = await asyncio.to_thread(check.candidates, task.program)
-        except SourceError as error:
-            return rejected(error)
+        program = await asyncio.to_thread(check.candidates, task.program)
         pairs, differences = _pairs(targets, program)
         vocabulary, renamed, clashes = _vocabulary(reference, targets, program)
         refused = refusals(program)

@@ -12,6 +12,8 @@ from basanite_services.chassis.verifier import Context, InvalidItem, ToolchainEr
 from basanite_services.dafny.forms import judge_hints, judge_implement, judge_verify
 from basanite_services.dafny.proving import Prover
 from basanite_services.dafny.specify import judge_specify
+from basanite_services.dafny.tokens import SourceError
+from basanite_services.dafny.verdict import rejected
 
 
 class DafnyVerifier(Verifier[tasks_pb2.DafnyTask]):
@@ -61,4 +63,7 @@ class DafnyVerifier(Verifier[tasks_pb2.DafnyTask]):
             raise InvalidItem("dafny.form", f"must be set: {', '.join(self.forms)}")
         if context.environment.name:
             raise InvalidItem("environment", "must be empty: the kind dafny has none")
-        return await judges[form](task, context, self._prover)
+        try:
+            return await judges[form](task, context, self._prover)
+        except SourceError as error:  # of the candidate's text: trusted ones are looked through first
+            return rejected(error)

@@ -1,9 +1,12 @@
 """What would make Dafny accept what it has not proved is refused, wherever it stands; what looks like it is not."""
 
+import contextlib
+
 import pytest
 
 from basanite_services.dafny.declarations import read_program
 from basanite_services.dafny.guard import refusals
+from basanite_services.dafny.hints import without_hints
 from basanite_services.dafny.tokens import SourceError
 
 IN_A_BODY = {
@@ -16,6 +19,15 @@ IN_A_BODY = {
     "expect with brackets": "expect(false);",
     "a loop without a body": "while true invariant x > x",
     "a loop without a body, before another statement": "while x > 0 invariant false; x := 1;",
+    "a loop without a body, before statements and a block": "while x > 0 invariant false; x := 1; { }",
+    "a loop without a body, before a statement in its place": "while x > 0 invariant (false) x := 1; { }",
+    "a loop without clauses and body": "while (x > 0) x := 1; { }",
+    "a loop without a body, its invariant with an assertion": "while x > 0 invariant assert true; x > x; x := 1; { }",
+    "a loop without a body, its invariant with a proof": "while x > 0 invariant assert 1 < 2 by { } 1 > 2; x := 1; { }",
+    "a loop without a body, its invariant with a calculation": "while x > 0 invariant calc { } 1 > 2; x := 1; { }",
+    "a loop without a body before a match": "while x > 0 invariant x > 1 match x { case _ => }",
+    "forall without a body, before a block": "forall y: int ensures y > y; x := 1; { }",
+    "decreases among others": "while true decreases 1, * { }",
     "a for loop without a body": "for i := 0 to 3 invariant false",
     "forall without a body": "forall y: int ensures y > y;",
     "forall with a range, without a body": "forall y: int | y > 0 ensures y > y;",
@@ -73,6 +85,10 @@ HARMLESS = {
     "a loop with a set in its invariant": "method m(s: set<int>) { while true invariant s == {1, 2} { } }",
     "a loop of alternatives": "method m(i: int) { while { case i > 0 => } }",
     "a loop of alternatives with an invariant": "method m(i: int) { while invariant i > 0 { case i > 0 => } }",
+    "a measure that is a product": "method m(n: nat) { var i := n; while i > 0 decreases i, 2 * i { i := i - 1; } }",
+    "a function's own requirements": "lemma l(f: int ~> int) requires f.requires(1) && f.reads(1) == {} { }",
+    "what a module provides": "module M { export A provides f export B reveals * function f(): int { 1 } }",
+    "an alternative first": "datatype D = | A | B(x: int)",
     "any number of rounds": "method m() { while * decreases 1 { } }",
     "a loop in brackets": "method m(i: int) { while (i > 0) invariant i >= 0 { } }",
     "a loop with old semicolons": "method m(i: int) { while (i > 0) invariant i >= 0; decreases i; { } }",
@@ -122,6 +138,24 @@ def test_a_refusal_says_where() -> None:
 def test_attributes_that_dafny_4_alone_knows_are_not_read(text: str) -> None:
     with pytest.raises(SourceError, match="attributes"):
         read_program(text)
+
+
+@pytest.mark.parametrize("clause", ["invariant s as set<int> {", "invariant s > {", "decreases f<int> {"])
+def test_a_brace_that_could_be_either_is_not_read(clause: str) -> None:
+    program = read_program(f"method m(s: set<int>) {{ while true {clause} }} {{ }} }}")
+    with pytest.raises(SourceError, match="brackets"):
+        refusals(program)
+
+
+@pytest.mark.parametrize(
+    "word", ["forall x ", "while x + ", "forall x | ", "while ", "assert ", "match x ", "| "]
+)
+def test_long_nonsense_is_soon_read(word: str) -> None:
+    with contextlib.suppress(SourceError):
+        text = f"method m() {{ {word * 20_000} :: }}"
+        program = read_program(text)
+        refusals(program)
+        without_hints(program.source.tokens)
 
 
 def test_there_are_enough_of_them() -> None:
