@@ -169,7 +169,13 @@ def test_a_cheat_scores_nothing(judge: Judge, task: tasks_pb2.DafnyTask, expecte
     assert verdict.diagnostics
 
 
-@pytest.mark.parametrize("program", HONEST.values(), ids=HONEST)
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(program, id=name, marks=[pytest.mark.full] if number % 4 else [])
+        for number, (name, program) in enumerate(HONEST.items())
+    ],
+)
 def test_an_honest_program_passes(judge: Judge, program: str) -> None:
     verdict = judge(verify(program))
     assert outcome(verdict) == "PASSED", explain(verdict)
@@ -240,6 +246,7 @@ def test_a_specification_that_is_as_strong_passes(judge: Judge, specification: s
     }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("specification", "program", "failed"),
     [
